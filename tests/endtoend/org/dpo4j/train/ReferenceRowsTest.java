@@ -1,8 +1,11 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,6 +89,77 @@ class ReferenceRowsTest {
                 assertThat(Float.valueOf(some[i])).as("row %d", row).isEqualTo(expected);
             }
         }
+    }
+
+    private static List<PreferencePair> withReference(float[] sums) {
+        return IntStream.range(0, PAIRS.size())
+                .mapToObj(row -> {
+                    PreferencePair pair = PAIRS.get(row);
+                    return new PreferencePair(
+                            pair.row(),
+                            pair.prompt(),
+                            pair.chosen(),
+                            pair.prompt(),
+                            pair.rejected(),
+                            1,
+                            sums[2 * row],
+                            sums[2 * row + 1]);
+                })
+                .toList();
+    }
+
+    /** Log-probs that rows state replace those of the model; the same numbers give the same run. */
+    @Test
+    void givenLogProbsAreUsedInsteadOfComputed() {
+        DpoOptions options =
+                TinyRun.options().perDeviceTrainBatchSize(8).maxSteps(2).build();
+        try (Device device = Devices.cpu(1)) {
+            float[] sums;
+            List<Metrics> computed;
+            try (Model model = TinyRun.model(device, DType.F32)) {
+                try (ScoringModel frozen = new ScoringModel(model, CompletionSums.PLAIN)) {
+                    sums = ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {})
+                            .sums();
+                }
+                computed = TinyRun.dpo(model, PAIRS, List.of(), options).history();
+            }
+            try (Model model = TinyRun.model(device, DType.F32)) {
+                assertThat(TinyRun.dpo(model, withReference(sums), List.of(), options).history().stream()
+                                .map(ReferenceRowsTest::withoutTimes))
+                        .containsExactlyElementsOf(computed.stream()
+                                .map(ReferenceRowsTest::withoutTimes)
+                                .toList());
+            }
+            float[] shifted = sums.clone();
+            for (int i = 0; i < shifted.length; i += 2) {
+                shifted[i] -= 1; // each chosen reward is beta larger
+            }
+            Recorder recorder = new Recorder();
+            try (Model model = TinyRun.model(device, DType.F32);
+                    PreferenceObjective objective = new PreferenceObjective(
+                            model, withReference(shifted), withReference(sums).subList(0, 5), options)) {
+                Steps steps = TinyRun.steps(PAIRS.size(), options.train());
+                Reference reference = objective.reference(steps, recorder);
+                int row = steps.rowsRead()[0];
+                assertThat(reference.training().select(new int[] {row}))
+                        .containsExactly(shifted[2 * row], shifted[2 * row + 1]);
+                assertThat(reference.evaluation().sums()).isEqualTo(Arrays.copyOf(sums, 10));
+            }
+            assertThat(recorder.progress).isEmpty();
+        }
+    }
+
+    @Test
+    void logProbsOfSomeRowsOnlyAreRefused() {
+        List<PreferencePair> some = new ArrayList<>(PAIRS);
+        PreferencePair first = PAIRS.get(0);
+        some.set(0, new PreferencePair(1, first.prompt(), first.chosen(), first.prompt(), first.rejected(), 1, -3, -4));
+        assertThatThrownBy(() -> ReferenceLogProbs.areGiven(some, new int[] {0, 1, 2}))
+                .hasMessage(
+                        "row " + PAIRS.get(1).row() + " has no ref_chosen_logps, but 1 of 3 rows have it; give it in"
+                                + " all rows, or drop ref_chosen_logps and ref_rejected_logps with column_map");
+        assertThat(ReferenceLogProbs.areGiven(some, new int[] {0})).isTrue();
+        assertThat(ReferenceLogProbs.areGiven(some, new int[] {1, 2})).isFalse();
     }
 
     /** A run of two steps has, to the bit, the metrics, gradient norms and evaluations of the first two steps of a longer run. */

@@ -11,6 +11,7 @@ import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  * Metrics are summed on the device until they are read.
  */
 final class PreferenceObjective extends RowObjective<PreferencePair> {
+    private static final int[] NO_ROWS = {};
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
     private static final long MEAN_BYTES = 2L * Double.BYTES;
 
@@ -159,6 +161,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         long shared = twice - IntStream.of(rowTokens()).asLongStream().sum();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("loss", LossDescription.of(options));
+        if (options.hasReference() && rows.get(0).hasReference()) {
+            facts.put("reference", "log-probs that the rows state: ref_chosen_logps and ref_rejected_logps");
+        }
         facts.put(
                 "tokens",
                 String.format(
@@ -188,9 +193,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (!options.hasReference()) {
             return PassMemory.NONE;
         }
+        int[] read = ReferenceLogProbs.areGiven(rows, steps.rowsRead()) ? NO_ROWS : steps.rowsRead();
+        int[] evaluated = ReferenceLogProbs.areGiven(evalRows, everyEvalRow()) ? NO_ROWS : everyEvalRow();
         try (ScoringModel frozen = referenceModel()) {
-            return memory(frozen::memory, rows, evalBatch, Passes.inOrder(steps.rowsRead(), evalBatch))
-                    .max(memory(frozen::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
+            return memory(frozen::memory, rows, evalBatch, Passes.inOrder(read, evalBatch))
+                    .max(memory(frozen::memory, evalRows, evalBatch, Passes.inOrder(evaluated, evalBatch)));
         }
     }
 
@@ -203,15 +210,26 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (!options.hasReference()) {
             return Reference.NONE;
         }
-        int[] everyRow = IntStream.range(0, evalRows.size()).toArray();
         try (ScoringModel frozen = referenceModel()) {
             return new Reference(
-                    logProbs(frozen, rows, steps.rowsRead(), listener), logProbs(frozen, evalRows, everyRow, listener));
+                    logProbs(frozen, rows, steps.rowsRead(), listener),
+                    logProbs(frozen, evalRows, everyEvalRow(), listener));
         }
+    }
+
+    private int[] everyEvalRow() {
+        return IntStream.range(0, evalRows.size()).toArray();
     }
 
     private ReferenceLogProbs logProbs(
             ScoringModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
+        if (ReferenceLogProbs.areGiven(from, read)) {
+            if (options.ldAlpha() != 1) {
+                throw new Dpo4jException("ld_alpha weights log-probs of single tokens, but the rows have sums of the"
+                        + " reference; drop ref_chosen_logps and ref_rejected_logps with column_map");
+            }
+            return ReferenceLogProbs.given(from, read);
+        }
         return ReferenceLogProbs.compute(frozen, from, read, evalBatch, layout, listener);
     }
 

@@ -36,6 +36,37 @@ public record ReferenceLogProbs(float[] sums) {
         return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, layout, listener);
     }
 
+    /** Whether the rows of the pairs with the indices {@code read} state them. Throws if only some do. */
+    static boolean areGiven(List<PreferencePair> pairs, int[] read) {
+        int count = 0;
+        for (int row : read) {
+            count += pairs.get(row).hasReference() ? 1 : 0;
+        }
+        if (count > 0 && count < read.length) {
+            int without = IntStream.of(read)
+                    .filter(row -> !pairs.get(row).hasReference())
+                    .findFirst()
+                    .orElseThrow();
+            throw new Dpo4jException(
+                    "row " + pairs.get(without).row() + " has no ref_chosen_logps, but " + count + " of "
+                            + read.length
+                            + " rows have it; give it in all rows, or drop ref_chosen_logps and ref_rejected_logps"
+                            + " with column_map");
+        }
+        return count > 0;
+    }
+
+    /** The log-probs that rows state; those of other pairs than {@code read} are NaN. */
+    static ReferenceLogProbs given(List<PreferencePair> pairs, int[] read) {
+        float[] sums = new float[2 * pairs.size()];
+        Arrays.fill(sums, Float.NaN);
+        for (int row : read) {
+            sums[2 * row] = pairs.get(row).referenceChosen();
+            sums[2 * row + 1] = pairs.get(row).referenceRejected();
+        }
+        return new ReferenceLogProbs(sums);
+    }
+
     /** Computes the log-probs of the pairs with the indices {@code read}; the others are NaN. */
     static ReferenceLogProbs compute(
             ScoringModel model,
