@@ -38,6 +38,7 @@ public final class Main {
             SftCommand.class,
             DpoCommand.class,
             KtoCommand.class,
+            DataCommand.class,
             LogpsCommand.class,
             GenerateCommand.class,
             ChatCommand.class,

@@ -40,6 +40,11 @@ public final class Console implements RunListener, AutoCloseable {
         return Terminal.isStandardInput();
     }
 
+    /** Whether standard output is a terminal. */
+    public static boolean isStandardTerminal() {
+        return Terminal.columns(1) > 0;
+    }
+
     /** Prints to standard error, with progress bars if it is a terminal. */
     public static Console errors() {
         return new Console(System.err, Terminal.columns(2));

@@ -239,13 +239,13 @@ public final class DataOptions extends OptionGroup {
     /**
      * How rows become token ids.
      *
-     * @param modelDirectory where the chat template is
+     * @param modelDirectory where the chat template is; null if messages are not rendered
      * @param maxLength maximum number of tokens of a row
      * @param mode what to do with a longer row if no option says so
      * @param rejected receives the rows that are left out; null: nothing does
      */
     public ReadOptions readOptions(
-            Path modelDirectory,
+            @Nullable Path modelDirectory,
             @Nullable Tokenizer tokenizer,
             int vocabularySize,
             int maxLength,
@@ -256,8 +256,8 @@ public final class DataOptions extends OptionGroup {
         Integer eos = keepEos ? eos(tokenizer) : null;
         Truncation truncation = new Truncation(used, maxLength, maxPromptLength, maxCompletionLength, eos);
         RepeatOptions repeats = new RepeatOptions(dropDuplicates, dropContradictions);
-        RowOptions rows = new RowOptions(
-                new ColumnMap(columnMap.values()), ChatTemplates.in(modelDirectory), onPromptMismatch, false);
+        ChatTemplates templates = modelDirectory == null ? ChatTemplates.NONE : ChatTemplates.in(modelDirectory);
+        RowOptions rows = new RowOptions(new ColumnMap(columnMap.values()), templates, onPromptMismatch, false);
         return new ReadOptions(tokenizer, vocabularySize, truncation, repeats, onBadRow, rows, rejected);
     }
 

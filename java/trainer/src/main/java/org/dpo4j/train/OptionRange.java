@@ -57,6 +57,7 @@ public enum OptionRange {
             OptionRange::isStepsOrShare),
     SAVE_TOTAL_LIMIT(1, 1_000_000),
     SEED(Long.MIN_VALUE, Long.MAX_VALUE, "a whole number from -2^63 to 2^63 - 1"),
+    SPLIT(Double.MIN_VALUE, Math.nextDown(1.0), "above 0 and below 1"),
     TEMPERATURE(0, 1e6, "0, or from 1e-30 to 1e6", value -> value == 0 || value >= 1e-30),
     TOP_K(0, 1_000_000_000),
     TOP_P(0, 1, "in [0, 1]"),

@@ -1,6 +1,8 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import java.util.ArrayList;
+import java.util.List;
 import org.dpo4j.data.chat.ChatTemplate;
 import org.dpo4j.data.chat.ChatTemplate.End;
 import org.dpo4j.data.chat.Conversation;
@@ -30,21 +32,53 @@ record ChatRenderer(RowOptions options) {
                 .text();
     }
 
+    /** The texts that are tokenised: the prompt, and what follows it with each completion. */
+    Content.Text text(Content.Messages messages) throws BadRow {
+        ArrayNode start = messages.prompt();
+        if (start == null) {
+            String text =
+                    whole(messages.completions().get(0), messages.variables()).text();
+            return new Content.Text(null, List.of(text));
+        }
+        String prompt = prompt(start, messages.variables());
+        List<String> texts = new ArrayList<>();
+        int common = prompt.length();
+        for (int i = 0; i < messages.completions().size(); i++) {
+            ArrayNode all = Messages.joined(start, messages.completions().get(i));
+            String text = whole(all, messages.variables()).text();
+            checkPrompt(
+                    prompt,
+                    text,
+                    Content.completionName(i, messages.completions().size()));
+            common = Math.min(common, common(prompt, text));
+            texts.add(text);
+        }
+        int end = common;
+        return new Content.Text(
+                prompt.substring(0, end),
+                texts.stream().map(text -> text.substring(end)).toList());
+    }
+
     /** Throws if the text of a conversation does not begin with that of its prompt, and is not to be cut. */
     void checkPrompt(String prompt, String whole, String completion) throws BadRow {
         if (whole.startsWith(prompt) || options.onPromptMismatch() == OnPromptMismatch.CUT) {
             return;
         }
-        int same = 0;
-        while (same < Math.min(prompt.length(), whole.length()) && prompt.charAt(same) == whole.charAt(same)) {
-            same++;
-        }
+        int same = common(prompt, whole);
         throw new BadRow(
                 BadRow.Reason.PROMPT_DIFFERS,
                 "the chat template renders the prompt as " + shown(prompt, same)
                         + ", and with " + completion + " behind it as " + shown(whole, same) + "; from character "
                         + (same + 1) + " on they differ. Use a template that renders a prompt the same way, or let"
                         + " on_prompt_mismatch cut the prompt there");
+    }
+
+    private static int common(String prompt, String whole) {
+        int same = 0;
+        while (same < Math.min(prompt.length(), whole.length()) && prompt.charAt(same) == whole.charAt(same)) {
+            same++;
+        }
+        return same;
     }
 
     private static String shown(String text, int place) {

@@ -60,6 +60,11 @@ public final class Encoder {
         return content instanceof Content.Text text ? text(text) : ids((Content.Ids) content);
     }
 
+    /** The texts of messages, as the chat template renders them. */
+    public Content.Text rendered(Content.Messages messages) throws BadRow {
+        return renderer.text(messages);
+    }
+
     private Joint text(Content.Text text) throws BadRow {
         String prompt = text.prompt();
         return prompt == null

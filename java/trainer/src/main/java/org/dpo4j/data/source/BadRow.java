@@ -27,6 +27,7 @@ public final class BadRow extends Exception {
         IDENTICAL_SIDES("identical sides"),
         IDENTICAL_ONCE_CUT("identical sides once cut"),
         REFERENCE_OF_WHOLE_ROW("log-probs of the reference of a row that is cut"),
+        UNWRITABLE("not to be written in this shape"),
         REPEATED("same as an earlier row"),
         CONTRADICTED("contradicts another row"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),

@@ -1,0 +1,191 @@
+package org.dpo4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.parsers.ParserConfigurationException;
+import org.dpo4j.data.LetterTokenizer;
+import org.dpo4j.model.TestFiles;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Document;
+import org.xml.sax.SAXException;
+
+/** {@code dpo4j data} on five rows that are counted by hand: with LetterTokenizer each letter is a token. */
+class DataCommandTest {
+    private static final String ROWS = """
+        {"prompt":"cd","chosen":"ccc","rejected":"d"}
+        {"prompt":"c","chosen":"d","rejected":"cccccc"}
+        {"prompt":"cd","chosen":"ccc","rejected":"d"}
+        {"prompt":"c","chosen":"dd","rejected":"dd"}
+        {"prompt":"c"}
+        """;
+
+    @TempDir
+    Path directory;
+
+    private Path rows;
+
+    @BeforeEach
+    void write() {
+        rows = TestFiles.write(directory.resolve("rows.jsonl"), ROWS);
+        LetterTokenizer.write(directory, true);
+    }
+
+    private Cli data(String words, Object... values) {
+        return Cli.run(Cli.words(Cli.words("data --dataset_name %s", rows), words, values));
+    }
+
+    /** BOS belongs to the prompt, EOS to each completion: 10 tokens of prompts, 13 chosen and 14 rejected ones. */
+    @Test
+    void statisticsInTokens() {
+        Cli run = data("--model_name_or_path %s", directory).assertSucceeded();
+        run.assertPrints("rows of a pair +4")
+                .assertPrints("unusable: unknown format +1: rows.jsonl line 5")
+                .assertPrints("same as an earlier row +1")
+                .assertPrints("chosen is rejected +1")
+                .assertPrints("share of prompts +27.0% of all tokens; a prompt counts once")
+                .assertPrints(
+                        "length bias +chosen is longer in 50.0% of the pairs, shorter in 25.0%; on average by -0.3 tokens")
+                .assertPrints("vocabulary +4 of 10 \\(40.0%\\) tokens occur")
+                .assertPrints("longer than max_length +256: 0.0%")
+                .assertPrints(" +prompt +2 +2 +3 +3 +3 +2.5")
+                .assertPrints(" +chosen +2 +3 +4 +4 +4 +3.3")
+                .assertPrints(" +total +5 +7 +9 +9 +9 +7.0");
+        assertThat(run.out()).anyMatch(line -> line.matches(" +7-7 +#+ 2"));
+    }
+
+    @Test
+    void statisticsInCharactersWithoutATokenizer() {
+        data("").assertSucceeded().assertPrints("lengths in characters.*").assertPrints(" +chosen +1 +2 +3 +3 +3 +2.3");
+    }
+
+    @Test
+    void whatTrainingWouldCut() {
+        data("--model_name_or_path %s --max_length 6 --on_bad_row skip --drop_duplicates", directory)
+                .assertSucceeded()
+                .assertPrints("with these options +2 rows, 2 cut to max_length; skipped 3: .*")
+                .assertPrints(" +cut: rejected +1 .* rows.jsonl line 2");
+        data("--max_length 6")
+                .assertError("max_length is given without model_name_or_path, whose tokenizer counts tokens;"
+                        + " give both");
+    }
+
+    /** The page is well-formed, loads nothing, and describes its picture. */
+    @Test
+    void thePageNeedsNoOtherFile() throws IOException, SAXException {
+        Path page = directory.resolve("page.html");
+        data("--html %s", page).assertSucceeded();
+        String text = TestFiles.read(page);
+        assertThat(text).doesNotContain("<script", "href=", "src=", "url(", "@import");
+        String body = text.replace("<!DOCTYPE html>", "").replaceAll("<meta ([^>]*)>", "<meta $1/>");
+        Document document;
+        try {
+            document = DocumentBuilderFactory.newInstance()
+                    .newDocumentBuilder()
+                    .parse(new ByteArrayInputStream(body.getBytes(StandardCharsets.UTF_8)));
+        } catch (ParserConfigurationException e) {
+            throw new AssertionError(e);
+        }
+        assertThat(document.getDocumentElement().getAttribute("lang")).isEqualTo("en");
+        assertThat(document.getElementsByTagName("caption").getLength()).isEqualTo(3);
+        assertThat(document.getElementsByTagName("rect").getLength()).isPositive();
+        assertThat(text).contains("role=\"img\" aria-labelledby=\"histogram\"", "<th scope=\"row\">chosen</th>");
+    }
+
+    @Test
+    void oneRowAsTextAndTokens() {
+        data("--model_name_or_path %s --row 2", directory)
+                .assertSucceeded()
+                .assertPrints(".*rows.jsonl line 2: \\[prompt, chosen, rejected\\], a pair")
+                .assertPrints("--- tokens of chosen: 2 read, 2 learnt")
+                .assertPrints("read: \\|<0>\\|c\\|")
+                .assertPrints("learnt: \\|d\\|<1>\\|")
+                .assertPrints("learnt: \\|c\\|c\\|c\\|c\\|c\\|c\\|<1>\\|");
+        assertThat(data("--row 5").err().get(0)).startsWith("dpo4j: error: " + rows + " line 5: its keys [prompt]");
+        assertThat(data("--row 6").err().get(0)).startsWith("dpo4j: error: row 6 is not in " + rows);
+    }
+
+    @Test
+    void rowsAreConverted() {
+        Cli run =
+                data("--convert unpaired --dedup --on_bad_row skip --output -").assertSucceeded();
+        assertThat(run.out()).hasSize(6).startsWith("{\"prompt\":\"cd\",\"completion\":\"ccc\",\"label\":true}");
+        assertThat(run.err().get(0))
+                .isEqualTo(
+                        "dpo4j: 6 rows; left out 1 that say the same as an earlier row; left out 1 that cannot be used");
+        assertThat(data("--convert ids --model_name_or_path %s --on_bad_row skip --output -", directory)
+                        .out())
+                .startsWith("{\"prompt_ids\":[0,4,5],\"chosen_ids\":[4,4,4,1],\"rejected_ids\":[5,1]}");
+        assertThat(data("--convert openai --output -").err().get(0))
+                .startsWith("dpo4j: error: " + rows + " line 5: its keys [prompt]");
+        data("--convert openai").assertError("output is missing; give it, because convert, dedup and split write rows");
+        data("--split 1 --output x").assertError("split is 1; it must be above 0 and below 1");
+    }
+
+    /** The template writes c before each message and d before an answer. */
+    @Test
+    void messagesAreRenderedByTheTemplate() {
+        TestFiles.write(
+                directory.resolve("chat_template.jinja"),
+                "{% for m in messages %}{{ 'd' if m.role == 'assistant' else 'c' }}{{ m.content }}{% endfor %}"
+                        + "{% if add_generation_prompt %}d{% endif %}");
+        TestFiles.write(
+                rows,
+                "{\"prompt\":[{\"role\":\"user\",\"content\":\"e\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"f\"}],"
+                        + "\"rejected\":[{\"role\":\"assistant\",\"content\":\"a\"}]}\n");
+        assertThat(data("--model_name_or_path %s --convert text --output -", directory)
+                        .out())
+                .containsExactly("{\"prompt\":\"ced\",\"chosen\":\"f\",\"rejected\":\"a\"}");
+        assertThat(data("--model_name_or_path %s --row 1", directory).out())
+                .containsSequence("as the chat template renders it:", "", "--- prompt", "ced", "", "--- chosen", "f");
+        data("--convert text --output -")
+                .assertError(
+                        rows + " line 1: it has messages, not text (give model_name_or_path for its chat template);"
+                                + " convert it to another shape");
+    }
+
+    /** Every row is in one part, as it was, and no prompt is in both. About a fifth of 200 prompts is in the second. */
+    @Test
+    void noPromptIsInBothPartsOfASplit() throws IOException {
+        List<String> lines = IntStream.range(0, 600)
+                .mapToObj(i ->
+                        "{\"chosen\":\"a" + i + "\",\"note\":[1],\"prompt\":\"p" + i % 200 + "\",\"rejected\":\"b\"}")
+                .toList();
+        Files.write(rows, lines);
+        Set<String> parts = new HashSet<>();
+        for (int seed = 1; seed <= 2; seed++) {
+            Path output = directory.resolve("split" + seed);
+            data("--split 0.8 --seed %s --output %s", seed, output).assertSucceeded();
+            List<String> train = Files.readAllLines(output.resolve("train.jsonl"));
+            List<String> test = Files.readAllLines(output.resolve("test.jsonl"));
+            Set<String> all = new HashSet<>(train);
+            all.addAll(test);
+            assertThat(all).containsExactlyInAnyOrderElementsOf(lines);
+            assertThat(prompts(train)).doesNotContainAnyElementsOf(prompts(test));
+            assertThat(prompts(test).size()).isBetween(20, 60); // binomial, mean 40, standard deviation 5.7
+            parts.add(test.toString());
+        }
+        assertThat(parts).hasSize(2);
+    }
+
+    private static Set<String> prompts(List<String> lines) {
+        Set<String> prompts = new HashSet<>();
+        lines.forEach(line -> {
+            JsonNode row = TestFiles.json(line);
+            prompts.add(row.get("prompt").textValue());
+        });
+        return prompts;
+    }
+}
