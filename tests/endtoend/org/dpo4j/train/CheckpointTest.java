@@ -110,7 +110,7 @@ class CheckpointTest {
     /** Lines of metrics without those that depend on time. */
     private List<String> lines(String output) throws IOException {
         return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
-                .map(line -> line.replaceAll(",\"(pairs_per_second|sequences_per_second|eval_runtime)\":[^,}]*", ""))
+                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime)\":[^,}]*", ""))
                 .toList();
     }
 
@@ -189,6 +189,45 @@ class CheckpointTest {
                     metrics -> {});
             assertSame("from-" + step, "never");
         }
+    }
+
+    @Tag("large")
+    @Test
+    void judgedCompletionsGoOnWithTheSameBits() throws IOException {
+        List<String> rows =
+                TinyRun.pairs(8).stream().map(CheckpointTest::judged).toList();
+        Files.write(directory.resolve("judged.jsonl"), rows);
+        KtoTrainer.train(kto("never").build(), metrics -> {});
+        KtoTrainer.train(
+                kto("all").saveStrategy(SaveStrategy.STEPS).saveSteps(3).build(), metrics -> {});
+        for (int step = 3; step < 12; step += 3) {
+            Path checkpoint = directory.resolve("all/checkpoint-" + step);
+            KtoTrainer.train(
+                    kto("from-" + step)
+                            .resumeFromCheckpoint(checkpoint.toString())
+                            .build(),
+                    metrics -> {});
+            assertSame("from-" + step, "never");
+        }
+    }
+
+    private static String judged(PreferencePair pair) {
+        return "{\"prompt_ids\":" + Arrays.toString(pair.prompt()) + ",\"completion_ids\":"
+                + Arrays.toString(pair.chosen()) + ",\"label\":" + (pair.row() % 3 != 0) + "}";
+    }
+
+    private KtoOptions.Builder kto(String output) {
+        return KtoOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("judged.jsonl"))
+                .outputDir(directory.resolve(output))
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .learningRate(1e-2)
+                .perDeviceTrainBatchSize(3)
+                .loggingSteps(5)
+                .maxSteps(12)
+                .saveStrategy(SaveStrategy.NO);
     }
 
     private static String sequence(PreferencePair pair) {
