@@ -212,6 +212,19 @@ class MaxLengthTest {
                 .containsExactly(true, false, false);
     }
 
+    /** They are sums over all tokens of the completion, so they say nothing about a part of it. */
+    @Test
+    void logProbsOfTheReferenceOfARowThatIsCutAreRefused() {
+        String sums = ",\"ref_chosen_logps\":-1,\"ref_rejected_logps\":-2}";
+        assertPairRefused(
+                pair("c", "dcdc", "c").replace("}", sums),
+                KEEP_START,
+                "the row is cut, but its log-probs of the reference are those of the whole row; raise max_length, or"
+                        + " leave their columns out");
+        Dataset<PreferencePair> whole = pairs(pair("c", "d", "c").replace("}", sums), KEEP_START, OnBadRow.STOP);
+        assertThat(whole.rows().get(0).referenceRejected()).isEqualTo(-2);
+    }
+
     @Test
     void maxLengthHasRoomForAPromptAndACompletion() {
         assertRefusedWith(

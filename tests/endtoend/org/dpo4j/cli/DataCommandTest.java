@@ -82,6 +82,33 @@ class DataCommandTest {
                         + " give both");
     }
 
+    /** A pipe is read once: statistics of it are those of the file, and what needs two readings is refused. */
+    @Test
+    void aPipeIsReadOnce() throws IOException {
+        List<String> expected = data("").out();
+        Path pipe = TestFiles.pipe(directory.resolve("pipe"));
+        new ProcessBuilder("sh", "-c", "cat \"$1\" > \"$2\"", "sh", rows.toString(), pipe.toString()).start();
+        List<String> found =
+                Cli.run("data --dataset_name %s", pipe).assertSucceeded().out();
+        assertThat(found.subList(3, found.size())).isEqualTo(expected.subList(3, expected.size()));
+        Cli.run("data --dataset_name %s --model_name_or_path %s --max_length 6", pipe, directory)
+                .assertError("max_length needs rows that can be read twice, and " + pipe
+                        + " is a pipe; write the rows to a file, or leave max_length out");
+    }
+
+    @Test
+    void judgedRowsAreCutAsKtoCutsThem() {
+        TestFiles.write(
+                rows,
+                "{\"prompt\":\"c\",\"completion\":\"dddddd\",\"label\":true}\n"
+                        + "{\"prompt\":\"c\",\"completion\":\"d\",\"label\":false}\n");
+        data("--model_name_or_path %s --max_length 6", directory)
+                .assertSucceeded()
+                .assertPrints("rows of one judged completion +2")
+                .assertPrints("judged good +1 of 2 \\(50.0%\\)")
+                .assertPrints("with these options +2 rows, 1 cut to max_length");
+    }
+
     /** The page is well-formed, loads nothing, and describes its picture. */
     @Test
     void thePageNeedsNoOtherFile() throws IOException, SAXException {

@@ -192,9 +192,9 @@ class NamedFilesTest {
 
     @Test
     void columnsThatAreNotUsedAreNamed() {
-        String row = PAIR.formatted(4).replace("}\n", ",\"ref_chosen_logps\":-1.5,\"system\":\"x\",\"margin\":null}\n");
+        String row = PAIR.formatted(4).replace("}\n", ",\"score\":-1.5,\"system\":\"x\",\"margin\":null}\n");
         Path file = file("pairs.jsonl", row + row + PAIR.formatted(5));
-        String notUsed = "ref_chosen_logps (2 rows), system (2 rows)";
+        String notUsed = "score (2 rows), system (2 rows)";
         assertThat(logps(file).assertSucceeded().err())
                 .contains(
                         "dpo4j: " + file + ": columns used: prompt_ids (3 rows), chosen_ids (3 rows), rejected_ids (3"

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.dpo4j.data.Dataset;
+import org.dpo4j.data.DatasetReport;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadListener;
 import org.dpo4j.data.ReadOptions;
@@ -14,6 +15,7 @@ import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Encoder;
+import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
 import org.dpo4j.data.stats.DatasetStatistics;
@@ -163,12 +165,18 @@ final class DataCommand implements Callable<Integer> {
     }
 
     private void statistics(RowSource source, ReadOptions read, DatasetStatistics statistics) {
+        if (data.maxLength() != null && source.files().isEmpty()) {
+            throw new Dpo4jException("max_length needs rows that can be read twice, and " + source.name()
+                    + " is a pipe; write the rows to a file, or leave max_length out");
+        }
         try (Rows rows = source.open()) {
             ReadRow.forEach(rows, read.rows().columns(), statistics);
         }
         Map<String, String> lines = StatisticsText.lines(statistics, COLUMNS);
         if (data.maxLength() != null) {
-            addReport(source, read, lines);
+            lines.put(
+                    "with these options",
+                    String.join("\n", report(source, read, statistics.kind()).table()));
         }
         Output.write(null, out -> out.println(new RunHeader(lines)));
         if (html != null) {
@@ -176,18 +184,16 @@ final class DataCommand implements Callable<Integer> {
         }
     }
 
-    /** Adds what training would cut and leave out. */
-    private void addReport(RowSource source, ReadOptions read, Map<String, String> lines) {
-        Dataset.read(
-                source,
-                read,
-                data.cache(),
-                ReadListener.NONE,
-                pairs -> lines.put(
-                        "with these options", String.join("\n", pairs.report().table())),
-                sequences -> lines.put(
-                        "with these options",
-                        String.join("\n", sequences.report().table())));
+    /** What training would cut and leave out. */
+    private DatasetReport report(RowSource source, ReadOptions read, @Nullable Kind kind) {
+        if (kind == Kind.JUDGED) {
+            return Dataset.unpaired(source, read, data.cache(), ReadListener.NONE)
+                    .report();
+        }
+        return kind == Kind.SINGLE
+                ? Dataset.sequences(source, read, data.cache(), ReadListener.NONE)
+                        .report()
+                : Dataset.pairs(source, read, data.cache(), ReadListener.NONE).report();
     }
 
     private void write(RowSource source, ReadOptions read, @Nullable Encoder encoder, Path to) {

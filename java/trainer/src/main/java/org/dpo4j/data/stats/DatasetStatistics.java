@@ -103,6 +103,14 @@ public final class DatasetStatistics implements ReadRow.Receiver {
         good += example instanceof Example.Judged judged && judged.label() ? 1 : 0;
     }
 
+    /** The kind that has more usable rows than any other; null if no row can be used. */
+    public @Nullable Kind kind() {
+        return kinds.entrySet().stream()
+                .max(Map.Entry.comparingByValue())
+                .map(Map.Entry::getKey)
+                .orElse(null);
+    }
+
     /** Tokens or characters. */
     public String unit() {
         return encoder == null ? "characters" : "tokens";
