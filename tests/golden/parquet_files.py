@@ -21,15 +21,16 @@ MESSAGE = pa.list_(pa.struct([("content", pa.string()), ("role", pa.string())]))
 
 
 def pair(i):
-    """A row of HuggingFaceH4/ultrafeedback_binarized: both answers with the prompt before them."""
+    """A row like those of HuggingFaceH4/ultrafeedback_binarized: both answers with the prompt before them, and messages, which is chosen again."""
     prompt = f"Question {i}: why is the sky {['blue', 'grün', '青い', ''][i % 4]}?\n\"Say\" it 😀."
     user = {"content": prompt, "role": "user"}
+    chosen = [user, {"content": "Because of Rayleigh scattering. " * (i % 5 + 1), "role": "assistant"}]
     return {
         "prompt": prompt,
         "prompt_id": f"{i:064x}",
-        "chosen": [user, {"content": "Because of Rayleigh scattering. " * (i % 5 + 1), "role": "assistant"}],
+        "chosen": chosen,
         "rejected": [user, {"content": "" if i % 7 == 3 else f"No {i}", "role": "assistant"}],
-        "messages": None if i % 11 == 5 else [user],
+        "messages": None if i % 11 == 5 else chosen,
         "score_chosen": i / 4 + 0.1,
         "score_rejected": None if i % 6 == 2 else float(-i),
     }
