@@ -12,6 +12,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.chat.ChatTemplate;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.Generator;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.Sampling;
 import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -151,6 +161,29 @@ class ChatTest {
                 .get(0)
                 .get("completion_ids");
         return ids.get(ids.size() - 1).asInt() == 6 ? ids.size() - 1 : -1;
+    }
+
+    /** What a stopped answer has said so far is part of the conversation. */
+    @Test
+    void aStoppedAnswerStaysInTheConversation() {
+        boolean isCpu = System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+        Generator.Options options = new Generator.Options(5, 0, new Sampling(1, 0, 1, 0, 1), Set.of());
+        try (Device device = Devices.open(isCpu ? "cpu" : "cuda");
+                Model loaded = Model.load(model, device, DType.F32);
+                Generator generator = new Generator(loaded);
+                Tokenizer tokenizer = Tokenizer.load(model, 37)) {
+            ChatTemplate template = Objects.requireNonNull(ChatTemplate.find(model));
+            ChatSession session = new ChatSession(
+                    generator, tokenizer, template, new GenerationOptions.Resolved(options, List.of()), 37, 42);
+            StringBuilder first = new StringBuilder();
+            session.answer("hi", first::append, () -> first.length() >= 2);
+            assertThat(first).hasSize(2);
+            StringBuilder second = new StringBuilder();
+            session.answer("why?", second::append, () -> false);
+            String rendered = "<s>" + turn("user", "hi") + turn("assistant", first.toString()) + turn("user", "why?");
+            assertThat(second.toString())
+                    .isEqualTo(generated(rendered + "<assistant>", 43, "--max_new_tokens 5 --temperature 1"));
+        }
     }
 
     @Test
