@@ -41,12 +41,15 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     private final DpoOptions options;
     private final PairLayout layout;
+    private final PairWeights pairWeights;
+    private final boolean hasWeights;
     /** The loss that depends on all pairs of a micro-batch together; null if each loss depends on one pair only. */
     private final @Nullable String wholeBatch;
 
     private final Device device;
     private final DeviceBuffer scale;
     private final DeviceBuffer references;
+    private final DeviceBuffer weights;
     private final DeviceBuffer losses;
     private final DeviceBuffer dSums;
     private final DeviceBuffer metrics;
@@ -102,10 +105,16 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         this.options = options;
         this.layout = new PairLayout(isPrefixShared, model.architecture().shortLength());
         this.wholeBatch = wholeBatch(options);
+        this.pairWeights = PairWeights.read(pairs);
+        PairWeights evalWeights = PairWeights.read(evalPairs);
+        pairWeights.checkLosses(options);
+        evalWeights.checkLosses(options);
+        this.hasWeights = pairWeights.differ() || evalWeights.differ();
         this.device = model.device();
         int maxBatch = Math.max(trainBatch, evalBatch);
         scale = device.allocate(2L * Float.BYTES);
         references = device.allocate(2L * Float.BYTES * maxBatch);
+        weights = device.allocate(hasWeights ? (long) Float.BYTES * maxBatch : 0);
         losses = device.allocate((long) Float.BYTES * maxBatch);
         dSums = device.allocate(2L * Float.BYTES * maxBatch);
         metrics = device.allocate(METRICS_BYTES);
@@ -146,6 +155,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
+    int[] annotations(PreferencePair pair) {
+        return PairWeights.annotations(pair);
+    }
+
+    @Override
     int group() {
         return trainingLoss.group();
     }
@@ -161,6 +175,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         long shared = twice - IntStream.of(rowTokens()).asLongStream().sum();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("loss", LossDescription.of(options));
+        if (pairWeights.differ()) {
+            facts.put("weights", pairWeights + "; the loss is their weighted mean, rewards are not weighted");
+        }
         if (options.hasReference() && rows.get(0).hasReference()) {
             facts.put("reference", "log-probs that the rows state: ref_chosen_logps and ref_rejected_logps");
         }
@@ -202,11 +219,22 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     private List<DeviceBuffer> buffers() {
-        return List.of(scale, references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace);
+        return List.of(
+                scale,
+                references,
+                weights,
+                losses,
+                dSums,
+                metrics,
+                evalMetrics,
+                runningMean,
+                evalRunningMean,
+                workspace);
     }
 
     @Override
     public Reference reference(Steps steps, RunListener listener) {
+        pairWeights.checkSteps(rows, steps);
         if (!options.hasReference()) {
             return Reference.NONE;
         }
@@ -248,7 +276,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     CompletionLoss loss(int[] microBatch) {
-        trainingLoss.setBatch(reference.training(), microBatch);
+        trainingLoss.setBatch(rows, reference.training(), microBatch);
         return trainingLoss;
     }
 
@@ -270,7 +298,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         forEachEvaluationBatch((batch, logProbs) -> {
             // Evaluation uses the running mean of training but does not change it.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            evaluationLoss.setBatch(reference.evaluation(), batch);
+            evaluationLoss.setBatch(evalRows, reference.evaluation(), batch);
             evaluationLoss.upload(0, 2 * batch.length);
             evaluationLoss.dSums(logProbs, 2 * batch.length);
         });
@@ -284,14 +312,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     /**
-     * Uploads the weight of a pair, 1 / pairs, and of a chosen token, 1 / chosen tokens, in the mean over these rows.
+     * Uploads the weight of a pair, 1 / pairs, and of a chosen token, 1 / chosen tokens, in the mean over these rows. A
+     * pair and its tokens count as often as the pair's own weight says.
      */
     private void uploadScale(List<PreferencePair> from, int[] numbers) {
-        long chosen = IntStream.of(numbers)
-                .mapToLong(row -> from.get(row).chosen().length)
-                .sum();
-        float token = options.preference().hasTokenMean() ? 1f / chosen : 0;
-        host.uploadFloats(scale.address(), new float[] {1f / numbers.length, token});
+        float pairs = hasWeights ? (float) PairWeights.sum(from, numbers) : numbers.length;
+        float token = options.preference().hasTokenMean() ? 1f / (float) PairWeights.chosenTokens(from, numbers) : 0;
+        host.uploadFloats(scale.address(), new float[] {1f / pairs, token});
     }
 
     /** The loss of the micro-batch that {@link #setBatch} names. Adds its metrics to {@code metrics}. */
@@ -299,6 +326,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         private final DeviceBuffer metrics;
         private final DeviceBuffer mean;
         private float[] sums = {};
+        private float[] factors = {};
 
         PairLoss(DeviceBuffer metrics, DeviceBuffer mean) {
             this.metrics = metrics;
@@ -306,9 +334,15 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         }
 
         /** Sets the rows of the next micro-batch. */
-        void setBatch(ReferenceLogProbs from, int[] batch) {
+        void setBatch(List<PreferencePair> from, ReferenceLogProbs reference, int[] batch) {
             if (options.hasReference()) {
-                sums = from.select(batch);
+                sums = reference.select(batch);
+            }
+            if (hasWeights) {
+                factors = new float[batch.length];
+                for (int i = 0; i < batch.length; i++) {
+                    factors[i] = from.get(batch[i]).weight();
+                }
             }
         }
 
@@ -316,6 +350,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         public void upload(int first, int count) {
             if (options.hasReference()) {
                 host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
+            }
+            if (hasWeights) {
+                host.uploadFloats(weights.address(), Arrays.copyOfRange(factors, first / 2, (first + count) / 2));
             }
         }
 
@@ -337,7 +374,8 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                             logProbs.sums(),
                             options.hasReference() ? references.address() : 0,
                             logProbs.lengths(),
-                            logProbs.statistics()),
+                            logProbs.statistics(),
+                            hasWeights ? weights.address() : 0),
                     count / 2,
                     workspace.bytes() == 0 ? 0 : workspace.address(),
                     Scale.at(scale.address()),
