@@ -12,8 +12,13 @@ import java.util.function.DoubleSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.dpo4j.data.LetterTokenizer;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.model.TestJvm;
+import org.dpo4j.train.DpoOptions;
+import org.dpo4j.train.DpoTrainer;
+import org.dpo4j.train.KtoOptions;
+import org.dpo4j.train.KtoTrainer;
 import org.dpo4j.train.TinyRun;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -104,6 +109,68 @@ class ExamplesTest {
                 directory.resolve("out").toString());
         assertThat(output).contains("reward margin").contains("the model is in " + directory.resolve("out"));
         assertThat(directory.resolve("out/model.safetensors")).exists();
+    }
+
+    /**
+     * The last click on an answer counts, whatever the order of the lines. Ties and thumbs that were taken back are left out.
+     * kto and dpo train on what the program writes, with one line of the header for labels and weights.
+     */
+    @Test
+    void feedbackToPairsWritesRowsForKtoAndDpo() throws IOException, InterruptedException {
+        Path log = TestFiles.write(
+                directory.resolve("feedback.jsonl"),
+                String.join(
+                        "\n",
+                        click("1", "ab", "cd", "\"up\"", 1),
+                        click("2", "ab", "dc", "\"down\"", 1),
+                        click("3", "ab", "dd", "\"down\"", 9),
+                        click("3", "ab", "dd", "\"up\"", 2),
+                        click("4", "ef", "aa", "\"up\"", 1),
+                        click("5", "ef", "aa", "\"down\"", 1),
+                        click("6", "ef", "bb", "\"up\"", 1),
+                        click("6", "ef", "bb", "null", 2),
+                        "",
+                        click("7", "fa", "ce", "\"up\"", 1)));
+        Path output = directory.resolve("rows");
+        assertThat(run("FeedbackToPairs.java", log.toString(), output.toString()))
+                .isEqualTo(
+                        "4 answers (2 up, 2 down) of 3 prompts in unpaired.jsonl; 2 pairs in pairs.jsonl; 1 ties left"
+                                + " out\n");
+        assertThat(Files.readAllLines(output.resolve("unpaired.jsonl")))
+                .containsExactlyInAnyOrder(
+                        "{\"prompt\":\"ab\",\"completion\":\"cd\",\"label\":true}",
+                        "{\"prompt\":\"ab\",\"completion\":\"dc\",\"label\":false}",
+                        "{\"prompt\":\"ab\",\"completion\":\"dd\",\"label\":false}",
+                        "{\"prompt\":\"fa\",\"completion\":\"ce\",\"label\":true}");
+        assertThat(Files.readAllLines(output.resolve("pairs.jsonl")))
+                .containsExactly(
+                        "{\"prompt\":\"ab\",\"chosen\":\"cd\",\"rejected\":\"dc\",\"weight\":0.5}",
+                        "{\"prompt\":\"ab\",\"chosen\":\"cd\",\"rejected\":\"dd\",\"weight\":0.5}");
+        TinyRun.writeModelAndPairs(directory);
+        LetterTokenizer.write(directory.resolve("model"), true);
+        KtoOptions kto = KtoOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(output.resolve("unpaired.jsonl"))
+                .outputDir(directory.resolve("kto"))
+                .device("cpu")
+                .maxSteps(1)
+                .build();
+        // half of the mean weight, which is 1
+        assertThat(KtoTrainer.train(kto, metrics -> {}).get(0).values()).containsEntry("loss", 0.5);
+        DpoOptions dpo = DpoOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(output.resolve("pairs.jsonl"))
+                .outputDir(directory.resolve("dpo"))
+                .device("cpu")
+                .maxSteps(1)
+                .build();
+        assertThat(DpoTrainer.train(dpo, metrics -> {}).get(0).values())
+                .containsEntry("loss", (double) (float) Math.log(2));
+    }
+
+    private static String click(String conversation, String prompt, String answer, String thumb, int second) {
+        return "{\"conversation\":\"%s\",\"prompt\":\"%s\",\"answer\":\"%s\",\"thumb\":%s,\"time\":\"2026-11-29T12:00:0%dZ\"}"
+                .formatted(conversation, prompt, answer, thumb, second);
     }
 
     /** Runs a source file on this class path; the output. */
