@@ -8,9 +8,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
@@ -181,6 +183,20 @@ class DataCommandTest {
                 .assertError(
                         rows + " line 1: it has messages, not text (give model_name_or_path for its chat template);"
                                 + " convert it to another shape");
+    }
+
+    /** Rows are converted on several threads, but written in their order, up to the first bad one. */
+    @Test
+    void orderAndErrorsDoNotDependOnThreads() throws IOException {
+        List<String> lines = IntStream.range(0, 1000)
+                .mapToObj(i -> "{\"prompt\":\"c\",\"completion\":\"" + "d".repeat(i % 9) + i + "\"}")
+                .collect(Collectors.toCollection(ArrayList::new));
+        Files.write(rows, lines);
+        assertThat(data("--convert text --output -").out()).isEqualTo(lines);
+        lines.set(700, "{}");
+        lines.set(750, "[]");
+        Files.write(rows, lines);
+        assertThat(data("--convert text --output -").err().get(0)).startsWith("dpo4j: error: " + rows + " line 701: ");
     }
 
     /** Every row is in one part, as it was, and no prompt is in both. About a fifth of 200 prompts is in the second. */

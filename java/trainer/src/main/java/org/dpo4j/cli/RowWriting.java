@@ -53,7 +53,7 @@ final class RowWriting implements ReadRow.Receiver {
     }
 
     @Override
-    public void row(ReadRow row) throws BadRow {
+    public Runnable row(ReadRow row) throws BadRow {
         List<ObjectNode> lines = new ArrayList<>();
         if (shape == null) {
             lines.add(row.values());
@@ -62,6 +62,10 @@ final class RowWriting implements ReadRow.Receiver {
                 lines.addAll(shape.rows(example, encoder));
             }
         }
+        return () -> write(row, lines);
+    }
+
+    private void write(ReadRow row, List<ObjectNode> lines) {
         if (isDeduplicated && seen.add(row)) {
             repeated++;
             return;

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Writes the rows that are left out as JSON lines: {@code {"file", "row", "reason", "message", "content"}}. {@code
  * content} is the row as read, or the text of a line that is not JSON. The file appears when all rows are read. It has at
  * most 64 MiB; its last line then says how many rows it lacks, {@code {"not_written": 123}}. If no row is left out,
- * there is no file, and that of an earlier run is deleted.
+ * there is no file, and that of an earlier run is deleted. Of two rows that contradict each other, the later one is written.
  */
 public final class RejectedRows implements AutoCloseable {
     private static final long MAX_BYTES = 64 << 20;

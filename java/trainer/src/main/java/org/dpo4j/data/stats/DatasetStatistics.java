@@ -1,6 +1,7 @@
 package org.dpo4j.data.stats;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
@@ -43,17 +44,21 @@ public final class DatasetStatistics implements ReadRow.Receiver {
     }
 
     @Override
-    public void row(ReadRow row) throws BadRow {
+    public Runnable row(ReadRow row) throws BadRow {
         List<int[]> measured = new ArrayList<>();
+        BitSet found = new BitSet();
         for (Example example : row.examples()) {
-            measured.add(measure(example.content()));
+            measured.add(measure(example.content(), found));
         }
-        kinds.merge(row.format().kind(), 1, Integer::sum);
-        formats.merge(row.format().toString(), 1, Integer::sum);
-        repeated += seen.add(row) ? 1 : 0;
-        for (int i = 0; i < measured.size(); i++) {
-            add(row.examples().get(i), measured.get(i));
-        }
+        return () -> {
+            tokens.or(found);
+            kinds.merge(row.format().kind(), 1, Integer::sum);
+            formats.merge(row.format().toString(), 1, Integer::sum);
+            repeated += seen.add(row) ? 1 : 0;
+            for (int i = 0; i < measured.size(); i++) {
+                add(row.examples().get(i), measured.get(i));
+            }
+        };
     }
 
     @Override
@@ -65,26 +70,20 @@ public final class DatasetStatistics implements ReadRow.Receiver {
         }
     }
 
-    /** The lengths of the prompt and of each completion. */
-    private int[] measure(Content content) throws BadRow {
-        if (encoder != null) {
-            Encoder.Joint joint = encoder.encode(content);
-            int[] measured = new int[1 + joint.completions().length];
-            measured[0] = joint.prompt().length;
-            count(joint.prompt());
-            for (int i = 1; i < measured.length; i++) {
-                measured[i] = joint.completions()[i - 1].length;
-                count(joint.completions()[i - 1]);
-            }
-            return measured;
+    /** The lengths of the prompt and of each completion. Adds the tokens to {@code found}. */
+    private int[] measure(Content content, BitSet found) throws BadRow {
+        if (encoder == null) {
+            return Characters.measure(content);
         }
-        return Characters.measure(content);
-    }
-
-    private void count(int[] ids) {
-        for (int id : ids) {
-            tokens.set(id);
+        Encoder.Joint joint = encoder.encode(content);
+        int[] measured = new int[1 + joint.completions().length];
+        measured[0] = joint.prompt().length;
+        Arrays.stream(joint.prompt()).forEach(found::set);
+        for (int i = 1; i < measured.length; i++) {
+            measured[i] = joint.completions()[i - 1].length;
+            Arrays.stream(joint.completions()[i - 1]).forEach(found::set);
         }
+        return measured;
     }
 
     private void add(Example example, int[] measured) {

@@ -1,9 +1,11 @@
 package org.dpo4j.data.stats;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Example;
 import org.dpo4j.data.row.RowFormat;
@@ -25,27 +27,59 @@ import org.jspecify.annotations.Nullable;
 public record ReadRow(String place, ObjectNode values, RowFormat format, List<Example> examples) {
     private static final Set<Kind> ANY = EnumSet.allOf(Kind.class);
 
+    /** Rows that are in memory at the same time. */
+    private static final int BATCH = 64;
+
     /** Receives the rows of a source. */
     public interface Receiver {
-        /** Receives a row. If it throws, the row cannot be used. */
-        void row(ReadRow row) throws BadRow;
+        /**
+         * Receives a row, on any thread. The returned action runs on the thread that reads, in the order of rows. If it
+         * throws, the row cannot be used.
+         */
+        Runnable row(ReadRow row) throws BadRow;
 
-        /** Receives a row that cannot be used. */
+        /** Receives a row that cannot be used, in the order of rows. */
         void bad(String place, BadRow bad);
     }
 
-    /** Passes all rows to a receiver, in order. */
+    /** Passes all rows to a receiver, on all cores. */
     public static void forEach(Rows rows, ColumnMap columns, Receiver receiver) {
-        while (true) {
-            try {
-                Rows.Row row = rows.next();
-                if (row == null) {
-                    return;
-                }
-                receiver.row(read(rows.place(row.number()), row.values(), columns));
-            } catch (BadRow bad) {
-                receiver.bad(rows.place(rows.number()), bad);
+        List<Supplier<Runnable>> batch = new ArrayList<>();
+        boolean hasMore = true;
+        while (hasMore) {
+            hasMore = addNext(rows, columns, receiver, batch);
+            if (batch.size() == BATCH || !hasMore) {
+                batch.parallelStream().map(Supplier::get).toList().forEach(Runnable::run);
+                batch.clear();
             }
+        }
+    }
+
+    private static boolean addNext(Rows rows, ColumnMap columns, Receiver receiver, List<Supplier<Runnable>> batch) {
+        try {
+            Rows.Row row = rows.next();
+            if (row != null) {
+                String place = rows.place(row.number());
+                batch.add(() -> received(place, row.values(), columns, receiver));
+            }
+            return row != null;
+        } catch (BadRow bad) {
+            String place = rows.place(rows.number());
+            batch.add(() -> () -> receiver.bad(place, bad));
+            return true;
+        }
+    }
+
+    /** An error waits for its turn too, so that the first one ends the command. */
+    private static Runnable received(String place, ObjectNode values, ColumnMap columns, Receiver receiver) {
+        try {
+            return receiver.row(read(place, values, columns));
+        } catch (BadRow bad) {
+            return () -> receiver.bad(place, bad);
+        } catch (RuntimeException e) {
+            return () -> {
+                throw e;
+            };
         }
     }
 
