@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.dpo4j.data.TestData.pair;
 
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -183,17 +185,34 @@ class DatasetCacheTest {
     /** The options are part of the key as text, so each of them must say by its text what it is. */
     @Test
     void everyOptionSaysWhatItIs() throws NoSuchMethodException {
-        for (var option : ReadOptions.class.getRecordComponents()) {
-            if (!option.getType().isPrimitive() && !option.getType().isInterface()) {
-                assertThat(option.getType().getMethod("toString").getDeclaringClass())
-                        .as(option.toString())
-                        .isNotEqualTo(Object.class);
-            }
-        }
+        requireText(ReadOptions.class);
         try (Tokenizer a = Tokenizer.load(directory, LetterTokenizer.SIZE);
                 Tokenizer b = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
             assertThat(LetterTokenizer.options(a, OnBadRow.SKIP))
                     .hasToString(LetterTokenizer.options(b, OnBadRow.SKIP).toString());
+        }
+    }
+
+    private static void requireText(Class<?> options) throws NoSuchMethodException {
+        for (RecordComponent option : options.getRecordComponents()) {
+            Class<?> type = option.getType();
+            if (type.isRecord()) {
+                requireText(type);
+            } else if (!type.isPrimitive() && !type.isInterface()) {
+                assertThat(type.getMethod("toString").getDeclaringClass())
+                        .as(option.toString())
+                        .isNotEqualTo(Object.class);
+            }
+        }
+    }
+
+    /** A template that writes the date gives other rows tomorrow. */
+    @Test
+    void aTemplateThatReadsTheDateAddsIt() throws IOException {
+        try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
+            assertThat(tokenizer.toString()).matches("tokenizer [0-9a-f]{64}");
+            Files.writeString(directory.resolve("chat_template.jinja"), "{{ strftime_now('%d %b %Y') }}");
+            assertThat(tokenizer.toString()).matches("tokenizer [0-9a-f]{64} of " + LocalDate.now());
         }
     }
 

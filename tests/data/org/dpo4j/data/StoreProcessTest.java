@@ -53,9 +53,10 @@ class StoreProcessTest {
         return "[" + (id + ",").repeat(count - 1) + id + "]";
     }
 
-    private Process start() throws IOException {
+    private Process start(String... before) throws IOException {
         List<String> command = TestJvm.command(StoreProcess.class.getName(), rows.toString(), cache.toString());
         command.add(1, "-Xmx56m");
+        command.addAll(0, List.of(before));
         return new ProcessBuilder(command).redirectErrorStream(true).start();
     }
 
@@ -93,5 +94,16 @@ class StoreProcessTest {
         assertThat(files("")).hasSize(1);
         assertThat(files(".rows")).hasSize(1);
         assertThat(Files.size(cache.resolve(files(".rows").get(0)))).isGreaterThan(PAIRS * 500L * Integer.BYTES);
+    }
+
+    /** As on a full disk, a write fails: here a file may have 20 MB at most. */
+    @Test
+    void aWriteThatFailsSaysWhatToDo() throws IOException, InterruptedException {
+        Process failed = start("sh", "-c", "ulimit -f 40000 && exec \"$@\"", "sh"); // 20 or 40 MB
+        assertThat(output(failed))
+                .containsPattern(
+                        "the token store in " + cache + " cannot be written \\(File too large, after [0-9]+ MB\\);"
+                                + " free space, or name a directory on another disk with dataset_cache_dir");
+        assertThat(cache).isEmptyDirectory();
     }
 }

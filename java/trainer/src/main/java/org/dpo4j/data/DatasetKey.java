@@ -9,6 +9,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.security.CodeSource;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.LocalDate;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
@@ -21,6 +22,9 @@ import org.dpo4j.kernels.Dpo4jException;
  */
 final class DatasetKey {
     private static final int NAME_LENGTH = 40;
+
+    /** The function of chat templates that returns the date. */
+    private static final String DATE_FUNCTION = "strftime_now";
 
     private DatasetKey() {}
 
@@ -69,13 +73,18 @@ final class DatasetKey {
         return newest;
     }
 
-    /** Hash of the JSON files and chat templates in these directories, as far as they exist. */
+    /**
+     * Hash of the JSON files and chat templates in these directories, as far as they exist. If one of them reads the date,
+     * as the template of Llama 3.1 does, the date is added.
+     */
     static String hash(List<Path> directories) {
         MessageDigest digest = sha256();
+        boolean isDated = false;
         for (Path directory : directories) {
             try {
                 for (Path file : Files.isDirectory(directory) ? settings(directory) : List.<Path>of()) {
                     byte[] content = Files.readAllBytes(file);
+                    isDated |= new String(content, StandardCharsets.UTF_8).contains(DATE_FUNCTION);
                     digest.update((file.getFileName() + "\n" + content.length + "\n").getBytes(StandardCharsets.UTF_8));
                     digest.update(content);
                 }
@@ -84,7 +93,7 @@ final class DatasetKey {
                         directory + " cannot be read (" + FileErrors.reason(e) + "); make its files readable", e);
             }
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return HexFormat.of().formatHex(digest.digest()) + (isDated ? " of " + LocalDate.now() : "");
     }
 
     private static List<Path> settings(Path directory) throws IOException {

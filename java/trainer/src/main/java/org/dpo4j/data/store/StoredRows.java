@@ -24,14 +24,21 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     private final ByteBuffer[] parts;
     private final ByteBuffer[] index;
     private final int rowsPerIndexPart;
+    private final int partBits;
 
     private StoredRows(
-            RowCodec<T> codec, StoreHeader header, ByteBuffer[] parts, ByteBuffer[] index, int rowsPerIndexPart) {
+            RowCodec<T> codec,
+            StoreHeader header,
+            ByteBuffer[] parts,
+            ByteBuffer[] index,
+            int rowsPerIndexPart,
+            int partBits) {
         this.codec = codec;
         this.header = header;
         this.parts = parts;
         this.index = index;
         this.rowsPerIndexPart = rowsPerIndexPart;
+        this.partBits = partBits;
     }
 
     /** Rows in memory: {@code data} has the rows, and offsets of the index count from its beginning. */
@@ -39,19 +46,25 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
         StoreHeader header = new StoreHeader(codec.lengthCount(), index.rows(), data.limit(), maxRowBytes, 0, 0);
         ByteBuffer[] parts = {data};
         ByteBuffer[] indexParts = {index.bytes(0, index.rows())};
-        return new StoredRows<>(codec, header, parts, indexParts, Math.max(1, index.rows()));
+        return new StoredRows<>(codec, header, parts, indexParts, Math.max(1, index.rows()), PART_BITS);
     }
 
     /** Maps a file. */
     static <T> StoredRows<T> map(RowCodec<T> codec, FileChannel channel, StoreHeader header) throws IOException {
-        long partBytes = 1L << PART_BITS;
-        ByteBuffer[] parts = new ByteBuffer[(int) ((header.indexAt() + partBytes - 1) >> PART_BITS)];
+        return map(codec, channel, header, PART_BITS);
+    }
+
+    /** Maps a file in parts of {@code 2^partBits} bytes. A part continues to the end of the row that begins last in it. */
+    static <T> StoredRows<T> map(RowCodec<T> codec, FileChannel channel, StoreHeader header, int partBits)
+            throws IOException {
+        long partBytes = 1L << partBits;
+        ByteBuffer[] parts = new ByteBuffer[(int) ((header.indexAt() + partBytes - 1) >> partBits)];
         for (int i = 0; i < parts.length; i++) {
-            long begin = (long) i << PART_BITS;
+            long begin = (long) i << partBits;
             long end = Math.min(header.indexAt(), begin + partBytes + header.maxRowBytes());
             parts[i] = map(channel, begin, end);
         }
-        int rowsPerPart = (1 << PART_BITS) / header.indexRowBytes();
+        int rowsPerPart = (1 << partBits) / header.indexRowBytes();
         ByteBuffer[] index = new ByteBuffer[(int) ((header.rows() + rowsPerPart - 1) / rowsPerPart)];
         for (int i = 0; i < index.length; i++) {
             long begin = header.indexAt() + (long) i * rowsPerPart * header.indexRowBytes();
@@ -59,7 +72,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
                     header.indexAt() + header.indexBytes(), begin + (long) rowsPerPart * header.indexRowBytes());
             index[i] = map(channel, begin, end);
         }
-        return new StoredRows<>(codec, header, parts, index, rowsPerPart);
+        return new StoredRows<>(codec, header, parts, index, rowsPerPart, partBits);
     }
 
     private static ByteBuffer map(FileChannel channel, long begin, long end) throws IOException {
@@ -140,8 +153,8 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     public T get(int row) {
         long begin = offset(checked(row));
         long end = row + 1 == size() ? header.indexAt() : offset(row + 1);
-        ByteBuffer part = parts[(int) (begin >> PART_BITS)];
-        int at = (int) (begin & ((1 << PART_BITS) - 1));
+        ByteBuffer part = parts[(int) (begin >> partBits)];
+        int at = (int) (begin & ((1L << partBits) - 1));
         int length = (int) Math.min(end - begin, header.maxRowBytes()); // removed rows may lie between
         ByteBuffer bytes = part.slice(at, length).order(ByteOrder.LITTLE_ENDIAN);
         return codec.read(bytes, lengths(row));

@@ -1,0 +1,4 @@
+@NullMarked
+package org.dpo4j.data.store;
+
+import org.jspecify.annotations.NullMarked;
