@@ -63,12 +63,14 @@ class CheckpointTest {
         UnaryOperator<DpoOptions.Builder> plain = options -> options.dtype(Precision.FLOAT32);
         UnaryOperator<DpoOptions.Builder> runningMean = options -> options.dtype(Precision.FLOAT32)
                 .lossType(LossType.BCO_PAIR, LossType.SFT)
-                .bcoRunningMean(true);
+                .bcoRunningMean(true)
+                .trainSamplingStrategy(SamplingStrategy.GROUP_BY_LENGTH)
+                .maxTokensPerBatch(64);
         UnaryOperator<DpoOptions.Builder> master = options -> options.dtype(Precision.BFLOAT16);
         UnaryOperator<DpoOptions.Builder> stochastic = options ->
                 options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
         Stream<Arguments> everywhere =
-                Stream.of(Arguments.of("float32", plain), Arguments.of("running mean", runningMean));
+                Stream.of(Arguments.of("float32", plain), Arguments.of("running mean, token budget", runningMean));
         return IS_CPU
                 ? everywhere
                 : Stream.concat(
@@ -94,6 +96,8 @@ class CheckpointTest {
             Path checkpoint = directory.resolve("all/checkpoint-" + step);
             DpoTrainer.train(
                     variant.apply(options(output).resumeFromCheckpoint(checkpoint.toString()))
+                            .datasetCache(true)
+                            .datasetCacheDir(directory.resolve("cache"))
                             .build(),
                     metrics -> {});
             assertSame(output, "never");

@@ -18,6 +18,8 @@ import org.dpo4j.kernels.Dpo4jException;
 record RunIdentity(Map<String, String> options, String data) {
     /** Options that a resumed run may change. Those of the number of steps also change the learning rate's schedule. */
     private static final Set<String> MAY_CHANGE = Set.of(
+            "dataset_cache",
+            "dataset_cache_dir",
             "dataset_name",
             "eval_dataset",
             "eval_steps",
