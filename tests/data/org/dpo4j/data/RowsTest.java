@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowFiles;
 import org.dpo4j.data.source.Rows;
@@ -108,6 +109,57 @@ class RowsTest {
         assertError("[{\"a\":1},\n {\"a\" 2}]", "rows.jsonl row 2 is malformed JSON: ", "at line 2 column 7");
         assertError("[{\"a\":1},", "rows.jsonl row 2 is malformed JSON: ");
         assertError("[{\"a\":1}] {\"a\":2}", "rows.jsonl continues after its array, at line 1");
+    }
+
+    @Test
+    void nulBytesAreNamed() {
+        assertThat(readText("{\"a\":1}\n{\"a\":\"\0\"}\n\0{\"a\":3}\n\0{\0}\0\n{\"a\":4}\n"))
+                .satisfiesExactly(
+                        row -> assertThat(row).isEqualTo("1:1"),
+                        row -> assertThat(row)
+                                .startsWith("2 bad: malformed JSON: a text holds a line break or another"),
+                        row -> assertThat(row).startsWith("3 bad: malformed JSON: it begins with a NUL byte; "),
+                        row -> assertThat(row)
+                                .as("UTF-16 in a file of UTF-8")
+                                .startsWith("4 bad: malformed JSON: it begins"),
+                        row -> assertThat(row).isEqualTo("5:4"));
+    }
+
+    /** Jackson's limit of a text is 20 million characters; that of a line keeps a file without line ends off the heap. */
+    @Test
+    void hugeLinesAreNamed() throws IOException {
+        Path file = directory.resolve("huge.jsonl");
+        try (OutputStream out = Files.newOutputStream(file)) {
+            out.write("{\"a\":1}\n{\"a\":\"".getBytes(StandardCharsets.UTF_8));
+            byte[] letters = new byte[1 << 20];
+            Arrays.fill(letters, (byte) 'x');
+            for (int i = 0; i < 21; i++) {
+                out.write(letters);
+            }
+            out.write("\"}\n{\"a\":3}\n{\"a\":\"".getBytes(StandardCharsets.UTF_8));
+            for (int i = 0; i < 64; i++) {
+                out.write(letters);
+            }
+            out.write("\"}\n".getBytes(StandardCharsets.UTF_8));
+        }
+        List<String> rows = new ArrayList<>();
+        try (Rows open = RowFiles.open(file)) {
+            rows.add(String.valueOf(next(open)));
+            rows.add(String.valueOf(next(open)));
+            rows.add(String.valueOf(next(open)));
+            assertRefused(() -> next(open), "huge.jsonl line 4 is longer than 64 MiB; is this a JSONL file?");
+        }
+        assertThat(rows.get(0)).isEqualTo("{\"a\":1}");
+        assertThat(rows.get(1)).startsWith("malformed JSON: a text has more than 20000000 characters");
+        assertThat(rows.get(2)).isEqualTo("{\"a\":3}");
+    }
+
+    private static Object next(Rows rows) {
+        try {
+            return Objects.requireNonNull(rows.next()).values();
+        } catch (BadRow bad) {
+            return String.valueOf(bad.getMessage());
+        }
     }
 
     @Test

@@ -40,6 +40,11 @@ final class JsonLines extends JsonRows {
         if (line == null) {
             return null;
         }
+        if (line[0] == 0 || line.length > 1 && line[1] == 0) { // Jackson would take the line for UTF-16 or UTF-32
+            throw new BadRow(
+                    BadRow.Reason.MALFORMED,
+                    "malformed JSON: it begins with a NUL byte; write one JSON object per line, in UTF-8");
+        }
         try {
             return row(MAPPER.readTree(line));
         } catch (JsonProcessingException e) {
