@@ -36,6 +36,13 @@ class RowCodecTest {
     }
 
     @Test
+    void judged() {
+        JudgedCodec codec = new JudgedCodec();
+        assertSame(codec, new UnpairedCompletion(7, new int[] {1, 2}, new int[] {3}, true));
+        assertSame(codec, new UnpairedCompletion(8, new int[] {1}, new int[] {3, 4}, new int[] {5, 6, 7}, false));
+    }
+
+    @Test
     void sequences() {
         SequenceCodec codec = new SequenceCodec();
         assertSame(codec, new Sequence(7, new int[] {1, 2}, new int[] {3, Integer.MAX_VALUE, 4}));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -19,6 +20,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.model.GptConfigs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TrainingModel;
@@ -127,6 +129,35 @@ class MemoryPlanTest {
                 on,
                 options,
                 model -> new SequenceObjective(model, TinyRun.sequences(13), TinyRun.sequences(5), options));
+    }
+
+    /** The passes for the KL baseline, too, and pairs with weights. */
+    @OnEachDType
+    void thePlanIsThePeakOfJudgedCompletionsAndOfWeights(On on) {
+        for (UnpairedLoss.Type loss : UnpairedLoss.Type.values()) {
+            KtoOptions options = KtoOptions.builder()
+                    .modelNameOrPath(Path.of("unread"))
+                    .datasetName(Path.of("unread"))
+                    .outputDir(Path.of("unread"))
+                    .evalDataset(Path.of("unread"))
+                    .lossType(loss)
+                    .perDeviceTrainBatchSize(3)
+                    .perDeviceEvalBatchSize(2)
+                    .maxSteps(7)
+                    .build();
+            assertPlanIsPeak(
+                    on,
+                    options.train(),
+                    model -> new UnpairedObjective(model, TinyRun.judged(11), TinyRun.judged(5), options));
+        }
+        DpoOptions options = evaluated().build();
+        PreferencePair first = PAIRS.get(0);
+        List<PreferencePair> weighted = new ArrayList<>(PAIRS);
+        weighted.set(
+                0,
+                new PreferencePair(
+                        1, first.prompt(), first.chosen(), first.prompt(), first.rejected(), 2, Float.NaN, Float.NaN));
+        assertPlanIsPeak(on, options.train(), model -> new PreferenceObjective(model, weighted, PAIRS, options));
     }
 
     @OnEachBf16Device
