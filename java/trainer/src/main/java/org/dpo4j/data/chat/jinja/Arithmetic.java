@@ -131,8 +131,11 @@ final class Arithmetic {
         if (!isNumber(a) || !isNumber(b)) {
             throw unsupported(operator, a, b);
         }
-        if (a instanceof Double || b instanceof Double || operator.equals("/")) {
+        if (a instanceof Double || b instanceof Double) {
             return floats(operator, toDouble(a), toDouble(b));
+        }
+        if (operator.equals("/")) {
+            return floats(operator, exact(a), exact(b));
         }
         if (a instanceof Long first && b instanceof Long second) {
             Object fast = small(operator, first, second);
@@ -192,10 +195,15 @@ final class Arithmetic {
             return number;
         }
         BigInteger number = whole(value);
-        if (number.abs().compareTo(BigInteger.valueOf(MAX_EXACT)) > 0) {
-            throw new TemplateError("a whole number above 2**53 with a float, or divided, is not supported");
+        return finite(number.doubleValue());
+    }
+
+    /** Python rounds the quotient of two whole numbers once, a double only if both are exact. */
+    private static double exact(Object value) {
+        if (whole(value).abs().compareTo(BigInteger.valueOf(MAX_EXACT)) > 0) {
+            throw new TemplateError("a division of a whole number above 2**53 is not supported");
         }
-        return number.doubleValue();
+        return toDouble(value);
     }
 
     private static double floats(String operator, double a, double b) {

@@ -16,9 +16,16 @@ record AttributePath(List<Object> parts) {
         List<Object> parts = new ArrayList<>();
         for (String part : text.split("\\.", -1)) {
             boolean isIndex = !part.isEmpty() && part.chars().allMatch(digit -> digit >= '0' && digit <= '9');
-            parts.add(isIndex ? (Object) Long.parseLong(part) : part);
+            parts.add(isIndex ? index(part) : part);
         }
         return new AttributePath(parts);
+    }
+
+    private static Object index(String digits) {
+        if (digits.length() > 18) {
+            throw new TemplateError("the index " + digits + " is too large");
+        }
+        return Long.parseLong(digits);
     }
 
     Object get(Object item) {

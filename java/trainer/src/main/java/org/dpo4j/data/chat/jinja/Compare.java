@@ -118,7 +118,17 @@ final class Compare {
                 || value instanceof BigInteger;
     }
 
+    /** How many values one comparison looks at: lists that hold the same list twice, many times over, have no end. */
+    private static final int MAX_COMPARISONS = 10_000_000;
+
     static boolean equal(Object a, Object b) {
+        return equal(a, b, new int[1]);
+    }
+
+    private static boolean equal(Object a, Object b, int[] count) {
+        if (++count[0] > MAX_COMPARISONS) {
+            throw new TemplateError("a comparison of more than " + MAX_COMPARISONS + " values");
+        }
         if (a == b) {
             return true;
         }
@@ -126,22 +136,22 @@ final class Compare {
             return text.equals(other);
         }
         if (isNumber(a) && isNumber(b)) {
-            return order(a, b) == 0;
+            return orderNumbers(a, b) == 0;
         }
         if (isText(a) && isText(b)) {
             return Text.str(a).equals(Text.str(b));
         }
         if (a instanceof List<?> list && b instanceof List<?> other) {
-            return equalItems(list, other);
+            return equalItems(list, other, count);
         }
         if (a instanceof Tuple tuple && b instanceof Tuple other) {
-            return equalItems(tuple.items(), other.items());
+            return equalItems(tuple.items(), other.items(), count);
         }
         if (a instanceof Dict dict && b instanceof Dict other) {
-            return equalDicts(dict, other);
+            return equalDicts(dict, other, count);
         }
         if (a instanceof Range range && b instanceof Range other) {
-            return equalItems(range.items(), other.items());
+            return equalItems(range.items(), other.items(), count);
         }
         if (a instanceof DictView && b instanceof DictView) {
             throw new TemplateError("the comparison of two views of dicts is not supported");
@@ -153,27 +163,27 @@ final class Compare {
         return value instanceof String || value instanceof Markup;
     }
 
-    private static boolean equalItems(List<?> a, List<?> b) {
+    private static boolean equalItems(List<?> a, List<?> b, int[] count) {
         if (a.size() != b.size()) {
             return false;
         }
         Iterator<?> others = b.iterator();
         for (Object item : a) {
-            if (!equal(item, others.next())) {
+            if (!equal(item, others.next(), count)) {
                 return false;
             }
         }
         return true;
     }
 
-    private static boolean equalDicts(Dict a, Dict b) {
+    private static boolean equalDicts(Dict a, Dict b, int[] count) {
         if (a.size() != b.size()) {
             return false;
         }
         for (Object key : a.keys()) {
             Object mine = a.get(key);
             Object other = b.get(key);
-            if (mine == null || other == null || !equal(mine, other)) {
+            if (mine == null || other == null || !equal(mine, other, count)) {
                 return false;
             }
         }
@@ -255,7 +265,8 @@ final class Compare {
             if (!isText(item)) {
                 throw new TemplateError("in of a text needs a text, not " + Types.name(item));
             }
-            return Text.str(container).contains(Text.str(item));
+            String text = Text.str(container);
+            return text.contains(Strings.checkSearch(text, Text.str(item)));
         }
         if (container instanceof Dict dict) {
             return dict.contains(item);

@@ -95,12 +95,20 @@ final class Dict implements Unhashable {
             return Key.UNDEFINED;
         }
         if (key instanceof Tuple tuple) {
-            return new TupleKey(tuple.items().stream().map(Dict::normalise).toList());
+            return new TupleKey(tuple.items().stream().map(Dict::plain).toList());
         }
         if (key instanceof List || key instanceof Unhashable) {
             throw new TemplateError("a key of a dict cannot be a list, dict or range");
         }
         return key;
+    }
+
+    /** An item of a tuple. Tuples in tuples are refused: one that holds the same tuple twice, many times over, has no end. */
+    private static Object plain(Object item) {
+        if (item instanceof Tuple) {
+            throw new TemplateError("a key of a dict that is a tuple of tuples is not supported");
+        }
+        return normalise(item);
     }
 
     private static Object normalise(Double number) {

@@ -189,6 +189,7 @@ final class ExpressionCompiler {
         List<String> operators =
                 comparison.operands().stream().map(Ast.Operand::operator).toList();
         return frame -> {
+            frame.rendering.step();
             Object left = first.run(frame);
             for (int i = 0; i < values.size(); i++) {
                 Object right = values.get(i).run(frame);
@@ -317,6 +318,9 @@ final class ExpressionCompiler {
         if (test == null) {
             return unknown("no test named " + call.name(), call.position());
         }
-        return frame -> test.holds(value.run(frame), arguments.run(frame));
+        return frame -> {
+            frame.rendering.step();
+            return test.holds(value.run(frame), arguments.run(frame));
+        };
     }
 }

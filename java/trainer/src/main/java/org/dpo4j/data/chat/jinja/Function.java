@@ -19,8 +19,12 @@ record Function(String name, Body body) implements PyObject.Callable {
         return "function " + name;
     }
 
+    /** Functions of Python have only attributes whose names begin with __; these two belong to dict and namespace. */
     @Override
     public @Nullable Object attribute(String attribute) {
-        throw new TemplateError("attribute '" + attribute + "' of the function " + name + " is not supported");
+        if (attribute.equals("fromkeys") || attribute.equals("mro")) {
+            throw new TemplateError("attribute '" + attribute + "' of the function " + name + " is not supported");
+        }
+        return null;
     }
 }

@@ -79,6 +79,9 @@ final class Globals {
     }
 
     private static void addPairs(Object pairs, Dict dict) {
+        if (pairs instanceof Undefined undefined) {
+            throw undefined.error();
+        }
         Iterator<Object> items = Compare.iterate(pairs);
         while (items.hasNext()) {
             List<Object> pair = ListFilters.list(items.next());

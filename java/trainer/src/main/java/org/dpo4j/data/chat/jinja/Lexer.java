@@ -15,10 +15,10 @@ import org.dpo4j.data.chat.jinja.Token.Kind;
  * space from the start of the line to a block) and without keep_trailing_newline.
  */
 final class Lexer {
-    private static final Pattern FLOAT = Pattern.compile(
-            "(?<!\\.)([0-9]+_)*[0-9]+((\\.([0-9]+_)*[0-9]+)?[eE][+-]?([0-9]+_)*[0-9]+|\\.([0-9]+_)*[0-9]+)");
+    private static final Pattern FLOAT =
+            Pattern.compile("(?<!\\.)D((\\.D)?[eE][+-]?D|\\.D)".replace("D", "[0-9]++(?:_[0-9]++)*+"));
     private static final Pattern INTEGER =
-            Pattern.compile("0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?[0-9a-fA-F])+|[1-9](_?[0-9])*|0(_?0)*");
+            Pattern.compile("0[bB](_?[01])++|0[oO](_?[0-7])++|0[xX](_?[0-9a-fA-F])++|[1-9](_?[0-9])*+|0(_?0)*+");
     private static final Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
     private static final List<String> OPERATORS = List.of(
             "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<",

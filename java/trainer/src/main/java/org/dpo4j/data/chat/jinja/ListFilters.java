@@ -67,6 +67,9 @@ final class ListFilters {
         if (value instanceof Generator) {
             throw new TemplateError("an iterator has no last item; put list in front");
         }
+        if (value instanceof Markup) {
+            throw new TemplateError("last of a text marked by safe or escape is not supported");
+        }
     }
 
     private static Object reverse(Object value, Arguments arguments) {
@@ -213,8 +216,7 @@ final class ListFilters {
         Arguments.Bound bound = arguments.bind("slice", "slices", "fill_with?");
         long count = Arithmetic.small(bound.required(0), "slices");
         Object fill = bound.or(1, None.NONE);
-        Text.checkLength(count);
-        if (count < 1) {
+        if (count < 1 || count > 100_000) {
             throw new TemplateError("slice into " + count + " is not supported");
         }
         List<Object> items = list(value);

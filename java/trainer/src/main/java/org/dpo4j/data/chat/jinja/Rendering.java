@@ -12,8 +12,8 @@ final class Rendering {
 
     private static final long MAX_NANOSECONDS = 10_000_000_000L;
 
-    /** Characters of all texts that a rendering makes. */
-    private static final long MAX_CHARACTERS = 1L << 28;
+    /** Characters of all texts that a rendering makes; an item of a list counts as eight. */
+    private static final long MAX_CHARACTERS = 1L << 27;
 
     /** Python gives up at about twice this depth. */
     private static final int MAX_CALLS = 100;
@@ -48,7 +48,7 @@ final class Rendering {
         if (++steps > MAX_STEPS) {
             throw new TemplateError("the template takes more than " + MAX_STEPS + " steps");
         }
-        if ((steps & 0xfff) == 0 && System.nanoTime() - start > MAX_NANOSECONDS) {
+        if ((steps & 0x3f) == 0 && System.nanoTime() - start > MAX_NANOSECONDS) {
             throw new TemplateError("the template takes more than 10 seconds");
         }
     }
@@ -59,7 +59,9 @@ final class Rendering {
         if (value instanceof String text) {
             characters += text.length();
         } else if (value instanceof List<?> list) {
-            characters += list.size();
+            characters += list.size() * 8L;
+        } else if (value instanceof Tuple tuple) {
+            characters += tuple.items().size() * 8L;
         }
         if (characters > MAX_CHARACTERS) {
             throw new TemplateError("the template makes texts of more than " + MAX_CHARACTERS + " characters");

@@ -68,6 +68,9 @@ final class Slices {
         if (value instanceof Tuple tuple) {
             return new Tuple(slice(tuple.items(), start, stop, step));
         }
+        if (value instanceof Range range) {
+            return slice(range, start, stop, step);
+        }
         throw new TemplateError("a slice of a value of type " + Types.name(value) + " is not supported");
     }
 
@@ -92,6 +95,16 @@ final class Slices {
             slice.add(items.get(bounds.place(i)));
         }
         return slice;
+    }
+
+    private static Range slice(Range range, Object start, Object stop, Object step) {
+        Bounds bounds = Bounds.find(range.length, start, stop, step);
+        long each = bounds.step;
+        if (Math.abs(each) > 1 << 20 || Math.abs(range.step) > 1 << 20) {
+            throw new TemplateError("a slice of a range with a step above 2**20 is not supported");
+        }
+        return new Range(
+                range.start + bounds.start * range.step, range.start + bounds.stop * range.step, range.step * each);
     }
 
     /** What Python's slice.indices returns. */

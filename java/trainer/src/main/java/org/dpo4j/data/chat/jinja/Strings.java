@@ -53,7 +53,7 @@ final class Strings {
                 return parts;
             }
             if (max >= 0 && parts.size() >= max) {
-                parts.add(rightStrip(text.substring(at)));
+                parts.add(text.substring(at));
                 return parts;
             }
             int end = at;
@@ -66,7 +66,7 @@ final class Strings {
     }
 
     private static List<Object> splitAt(String text, String separator, long max) {
-        requireSeparator(separator);
+        requireSeparator(checkSearch(text, separator));
         List<Object> parts = new ArrayList<>();
         int at = 0;
         int next = text.indexOf(separator);
@@ -77,6 +77,14 @@ final class Strings {
         }
         parts.add(text.substring(at));
         return parts;
+    }
+
+    /** Java searches a text naively; two long texts that repeat themselves could take hours. */
+    static String checkSearch(String text, String searched) {
+        if ((long) text.length() * searched.length() > 1L << 33) {
+            throw new TemplateError("a search for " + searched.length() + " characters in " + text.length());
+        }
+        return searched;
     }
 
     private static void requireSeparator(String separator) {
@@ -95,7 +103,7 @@ final class Strings {
             return rightSplitAtSpace(text, max);
         }
         String between = Text.expect(separator, "the separator");
-        requireSeparator(between);
+        requireSeparator(checkSearch(text, between));
         int next = text.lastIndexOf(between);
         while (next >= 0 && parts.size() < max) {
             parts.add(0, text.substring(next + between.length(), end));
@@ -117,7 +125,7 @@ final class Strings {
                 return parts;
             }
             if (parts.size() >= max) {
-                parts.add(0, strip(text.substring(0, end), null, true, false));
+                parts.add(0, text.substring(0, end));
                 return parts;
             }
             int start = end;
@@ -168,7 +176,7 @@ final class Strings {
         if (old.isEmpty()) {
             return interleave(text, replacement, max);
         }
-        int next = text.indexOf(old);
+        int next = text.indexOf(checkSearch(text, old));
         if (next < 0) {
             return text;
         }
@@ -265,21 +273,21 @@ final class Strings {
 
     /** str.center puts the odd space to the left if the width is odd. */
     static String center(String text, long width, String fill) {
-        long missing = width - Unicode.length(text);
-        if (missing <= 0) {
+        if (width <= Unicode.length(text)) {
             return text;
         }
         Text.checkLength(width);
+        long missing = width - Unicode.length(text);
         int left = (int) (missing / 2 + (missing & width & 1));
         return fill.repeat(left) + text + fill.repeat((int) missing - left);
     }
 
     static String justify(String text, long width, String fill, boolean isLeft) {
-        long missing = width - Unicode.length(text);
-        if (missing <= 0) {
+        if (width <= Unicode.length(text)) {
             return text;
         }
         Text.checkLength(width);
+        long missing = width - Unicode.length(text);
         String padding = fill.repeat((int) missing);
         return isLeft ? text + padding : padding + text;
     }

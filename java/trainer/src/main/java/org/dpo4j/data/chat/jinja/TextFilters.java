@@ -128,10 +128,10 @@ final class TextFilters {
     private static Object truncate(Object value, Arguments arguments) {
         Arguments.Bound bound = arguments.bind("truncate", "length?", "killwords?", "end?", "leeway?");
         String text = Text.expect(value, "what is truncated");
-        long length = Arithmetic.small(bound.or(0, 255L), "length");
+        long length = limited(bound.or(0, 255L), "length");
         String end = Text.expect(bound.or(2, "..."), "end");
         Object given = bound.or(3, None.NONE);
-        long leeway = given instanceof None ? 5 : Arithmetic.small(given, "leeway");
+        long leeway = given instanceof None ? 5 : limited(given, "leeway");
         long kept = length - Unicode.length(end);
         if (kept < 0 || leeway < 0) {
             throw new TemplateError("truncate with a length shorter than its end, or a negative leeway");
@@ -142,6 +142,11 @@ final class TextFilters {
         String cut = text.substring(0, text.offsetByCodePoints(0, (int) kept));
         int space = cut.lastIndexOf(' ');
         return (Compare.isTrue(bound.or(1, false)) || space < 0 ? cut : cut.substring(0, space)) + end;
+    }
+
+    /** A number that can be added to another one. */
+    private static long limited(Object number, String name) {
+        return Math.min(Arithmetic.small(number, name), Integer.MAX_VALUE);
     }
 
     private static Object format(Object value, Arguments arguments) {

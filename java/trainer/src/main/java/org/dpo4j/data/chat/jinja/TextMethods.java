@@ -145,10 +145,10 @@ final class TextMethods {
         Object affix = bound.required(0);
         List<Object> affixes = affix instanceof Tuple tuple ? tuple.items() : List.of(affix);
         String part = part(text, bound);
-        for (Object one : affixes) {
-            String text1 = Text.expect(one, "the argument of " + name);
-            if (part != null && (name.equals("startswith") ? part.startsWith(text1) : part.endsWith(text1))) {
-                return isInside(text, bound) || !text1.isEmpty();
+        for (Object each : affixes) {
+            String one = Text.expect(each, "the argument of " + name);
+            if (part != null && (name.equals("startswith") ? part.startsWith(one) : part.endsWith(one))) {
+                return isInside(text, bound) || !one.isEmpty();
             }
         }
         return false;
@@ -167,7 +167,7 @@ final class TextMethods {
 
     private static Object find(String name, String text, Arguments arguments, boolean isFirst) {
         Arguments.Bound bound = arguments.bindPositional(name, 1, 3);
-        String searched = Text.expect(bound.required(0), "the argument of " + name);
+        String searched = Strings.checkSearch(text, Text.expect(bound.required(0), "the argument of " + name));
         String part = part(text, bound);
         if (part == null || !isInside(text, bound)) {
             return -1L;
@@ -178,7 +178,7 @@ final class TextMethods {
 
     private static Object count(String text, Arguments arguments) {
         Arguments.Bound bound = arguments.bindPositional("count", 1, 3);
-        String searched = Text.expect(bound.required(0), "the argument of count");
+        String searched = Strings.checkSearch(text, Text.expect(bound.required(0), "the argument of count"));
         String part = part(text, bound);
         if (part == null || !isInside(text, bound)) {
             return 0L;
@@ -224,7 +224,7 @@ final class TextMethods {
 
     private static Object partition(String name, String text, Arguments arguments) {
         String separator = Text.expect(arguments.bindPositional(name, 1, 1).required(0), "the separator");
-        if (separator.isEmpty()) {
+        if (Strings.checkSearch(text, separator).isEmpty()) {
             throw new TemplateError(name + " with an empty separator");
         }
         boolean isFirst = name.equals("partition");
