@@ -101,18 +101,18 @@ GROUPS = [
 ]
 
 
-def data(row):
-    return datasets.Dataset.from_list([json.loads(json.dumps(row))])
+def data(rows):
+    return datasets.Dataset.from_list(json.loads(json.dumps(rows)))
 
 
-def pair(tokenizer, row):
+def pairs(tokenizer, rows):
     options = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
-    done = DPOTrainer._prepare_dataset(SimpleNamespace(_tokenizer=tokenizer), data(row), tokenizer, options, "train")[0]
-    return {key: done[key] for key in ("prompt_ids", "chosen_ids", "rejected_ids")}
+    done = DPOTrainer._prepare_dataset(SimpleNamespace(_tokenizer=tokenizer), data(rows), tokenizer, options, "train")
+    return [{key: row[key] for key in ("prompt_ids", "chosen_ids", "rejected_ids")} for row in done]
 
 
-def single(tokenizer, row, assistant_only):
-    trainer = SimpleNamespace(_tokenizer=tokenizer, chat_template=tokenizer.chat_template, completion_only_loss="prompt" in row)
+def singles(tokenizer, rows, assistant_only):
+    trainer = SimpleNamespace(_tokenizer=tokenizer, chat_template=tokenizer.chat_template, completion_only_loss="prompt" in rows[0])
     options = SimpleNamespace(
         dataset_num_proc=None,
         dataset_text_field="text",
@@ -120,27 +120,27 @@ def single(tokenizer, row, assistant_only):
         max_length=None,
         shuffle_dataset=False,
     )
-    done = SFTTrainer._prepare_dataset(trainer, data(row), tokenizer, options, False, None, "train")[0]
-    return {"input_ids": done["input_ids"], "learnt": [int(label != -100) for label in done["labels"]]}
+    done = SFTTrainer._prepare_dataset(trainer, data(rows), tokenizer, options, False, None, "train")
+    return [{"input_ids": row["input_ids"], "learnt": [int(label != -100) for label in row["labels"]]} for row in done]
 
 
-def judged(tokenizer, row):
+def judgments(tokenizer, rows):
     trainer = SimpleNamespace(_tokenizer=tokenizer, calculate_KL=False, desirable_weight=1.0, undesirable_weight=1.0)
     options = SimpleNamespace(dataset_num_proc=None, max_length=None)
-    done = KTOTrainer._prepare_dataset(trainer, data(row), tokenizer, options, "eval")[0]
-    return {key: done[key] for key in ("prompt_ids", "completion_ids", "label")}
+    done = KTOTrainer._prepare_dataset(trainer, data(rows), tokenizer, options, "eval")
+    return [{key: row[key] for key in ("prompt_ids", "completion_ids", "label")} for row in done]
 
 
 def main():
     groups = []
-    for name, file, bos, eos, template, pairs in GROUPS:
+    for name, file, bos, eos, template, given in GROUPS:
         tokenizer = load(file, bos, eos, template)
-        rows = [{"row": row, **pair(tokenizer, row)} for row in pairs]
-        if "{% generation" in template and pairs[: len(PAIRS)] == PAIRS:
+        rows = [{"row": row, **pairs(tokenizer, [row])[0]} for row in given]
+        if "{% generation" in template and given[: len(PAIRS)] == PAIRS:
             for row in SINGLES:
                 for assistant_only in (False, True):
-                    rows.append({"row": row, "assistant_only": assistant_only, **single(tokenizer, row, assistant_only)})
-            rows += [{"row": row, **judged(tokenizer, row)} for row in JUDGED]
+                    rows.append({"row": row, "assistant_only": assistant_only, **singles(tokenizer, [row], assistant_only)[0]})
+            rows += [{"row": row, **judgments(tokenizer, [row])[0]} for row in JUDGED]
         groups.append({"name": name, "tokenizer": file, "bos": bos, "eos": eos, "template": template, "rows": rows})
     lines = ",\n".join(json.dumps(group, separators=(",", ":"), ensure_ascii=False) for group in groups)
     (HERE / "message_rows.json").write_text(f"[\n{lines}\n]\n")
