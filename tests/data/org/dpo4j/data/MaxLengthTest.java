@@ -114,6 +114,19 @@ class MaxLengthTest {
     }
 
     @Test
+    void aFifthOfTheRowsMayBeCutWithoutAWarning() {
+        String short4 = pair("c", "d", "cc") + "\n" + pair("c", "dd", "c") + "\n" + pair("d", "d", "c") + "\n"
+                + pair("d", "c", "dd") + "\n";
+        String cut = pair("c", "dcdc", "c");
+        assertThat(pairs(short4 + cut, KEEP_START, OnBadRow.STOP).report().warning("pairs"))
+                .isEmpty();
+        assertThat(pairs(short4 + cut + "\n" + pair("d", "dcdc", "c"), KEEP_START, OnBadRow.STOP)
+                        .report()
+                        .warning("pairs"))
+                .contains("33% of the pairs are too long (2 cut, 0 left out, of 6); raise max_length");
+    }
+
+    @Test
     void sequencesAreCutAtTheirEnd() {
         Dataset<Sequence> sequences = sequences("{\"ids\":[4,5,6,7,4,5]}\n{\"ids\":[4,5,6,7,4]}", KEEP_START);
         assertThat(sequences.rows().get(0).completion()).containsExactly(5, 6, 7, 4);
@@ -133,6 +146,8 @@ class MaxLengthTest {
         assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(3);
         assertThat(pairs.report())
                 .hasToString("1 rows; skipped 2: identical sides once cut 1, prompt fills max_length 1");
+        assertThat(pairs.report().warning("pairs"))
+                .contains("67% of the pairs are too long (0 cut, 2 left out, of 3); raise max_length");
         assertThat(pairs(rows, DROP, OnBadRow.STOP).report())
                 .hasToString("1 rows; skipped 2: longer than max_length 2");
     }

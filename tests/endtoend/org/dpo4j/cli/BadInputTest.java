@@ -122,9 +122,7 @@ class BadInputTest {
                 .anyMatch(line -> line.matches(" +cut: chosen +1  25.0 %  \\S+ line 2"))
                 .anyMatch(line -> line.matches(" +left out: same as an earlier row +1  25.0 %  \\S+ line 3"));
         assertThat(run.err())
-                .contains(
-                        "dpo4j: 50% of the pairs are cut (1 of 2); raise max_length, or leave them out with truncation_mode"
-                                + " drop");
+                .contains("dpo4j: 25% of the pairs are too long (1 cut, 0 left out, of 4); raise max_length");
         List<String> rejected =
                 TestFiles.read(output.resolve("rejected_rows.jsonl")).lines().toList();
         assertThat(rejected).hasSize(2);

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.dpo4j.data.source.BadRow;
 
 /**
  * How many rows of a data set were used, cut and left out, and which were the first of each.
@@ -36,7 +37,11 @@ public record DatasetReport(
     /** Maximum number of columns named in a line. */
     private static final int MAX_COLUMNS = 30;
 
-    /** Share of cut rows above which {@link #warning} says so. */
+    /** Why rows are left out because of their length. */
+    private static final List<BadRow.Reason> TOO_LONG =
+            List.of(BadRow.Reason.PROMPT_TOO_LONG, BadRow.Reason.TOO_LONG, BadRow.Reason.IDENTICAL_ONCE_CUT);
+
+    /** Share of rows that are cut, or left out for their length, above which {@link #warning} says so. */
     private static final double MAX_CUT_SHARE = 0.2;
 
     public DatasetReport {
@@ -108,16 +113,21 @@ public record DatasetReport(
 
     /** A line that the user should read before the run goes on; {@code rows} names the data set. */
     public Optional<String> warning(String rows) {
-        if (cutRows <= MAX_CUT_SHARE * used) {
+        int leftOut = TOO_LONG.stream()
+                .map(reason -> skipped.get(reason.toString()))
+                .mapToInt(count -> count == null ? 0 : count.rows())
+                .sum();
+        if (cutRows + leftOut <= MAX_CUT_SHARE * total()) {
             return Optional.empty();
         }
         return Optional.of(String.format(
                 Locale.ROOT,
-                "%.0f%% of the %s are cut (%,d of %,d); raise max_length, or leave them out with truncation_mode drop",
-                100.0 * cutRows / used,
+                "%.0f%% of the %s are too long (%,d cut, %,d left out, of %,d); raise max_length",
+                100.0 * (cutRows + leftOut) / total(),
                 rows,
                 cutRows,
-                used));
+                leftOut,
+                total()));
     }
 
     private static String counted(Map<String, Integer> columns) {
