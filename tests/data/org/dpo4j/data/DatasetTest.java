@@ -295,7 +295,7 @@ class DatasetTest {
         assertRefusedWith(
                 () -> LetterTokenizer.pairs(file, true, OnBadRow.STOP),
                 file + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the rows before it have"
-                        + " [prompt, chosen, rejected]; use one format per file");
+                        + " [prompt, chosen, rejected]; use one format for all rows, which the command data writes with --convert");
     }
 
     /** As on the Hub: one column holds text in some rows and messages in others. */
@@ -304,7 +304,7 @@ class DatasetTest {
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":[{\"role\":\"assistant\",\"content\":\"a\"}],\"rejected\":\"b\"}",
                 "it has [prompt, chosen, rejected] with messages but the rows before it have"
-                        + " [prompt, chosen, rejected]; use one format per file");
+                        + " [prompt, chosen, rejected]; use one format for all rows, which the command data writes with --convert");
     }
 
     @Test

@@ -61,6 +61,24 @@ class BadInputTest {
         assertThat(output.resolve("metrics.jsonl")).exists();
     }
 
+    /** Without its prompt such a row reads as two transcripts that begin with the same word. */
+    @Test
+    void columnMapReadsAColumnThatNoRowHas() {
+        String ids = "\"prompt_ids\":[1,5],\"chosen_ids\":[7,2],\"rejected_ids\":[9,2]";
+        TestFiles.write(data, "{" + ids + ",\"margin\":null}\n{" + ids.replace('9', '8') + "}\n");
+        assertThat(run("--column_map weight=margin").code()).isZero(); // a column may be null, or absent in some rows
+        output = output.resolve("misspelt");
+        Cli cli = run("--column_map weight=magrin");
+        assertThat(cli.code()).isEqualTo(1);
+        cli.assertThatError()
+                .isEqualTo("dpo4j: error: " + data + ": column_map reads weight from magrin, but no row has such a"
+                        + " column; correct the name, or leave it out of column_map");
+        run("--column_map prompt_ids=ids")
+                .assertThatError()
+                .startsWith("dpo4j: error: " + data + " line 1: its keys ")
+                .endsWith(" (column_map reads prompt_ids from ids, but no row so far has such a column)");
+    }
+
     @Test
     void missingFilesOfTheModel() throws IOException {
         for (String name : List.of("config.json", "model.safetensors")) {

@@ -143,7 +143,8 @@ class DataCommandTest {
                 .assertPrints("learnt: \\|d\\|<1>\\|")
                 .assertPrints("learnt: \\|c\\|c\\|c\\|c\\|c\\|c\\|<1>\\|");
         assertThat(data("--row 5").err().get(0)).startsWith("dpo4j: error: " + rows + " line 5: its keys [prompt]");
-        assertThat(data("--row 6").err().get(0)).startsWith("dpo4j: error: row 6 is not in " + rows);
+        assertThat(data("--row 6").err().get(0))
+                .isEqualTo("dpo4j: error: row 6 is not in " + rows + ": its last row has number 5; give another row");
     }
 
     @Test

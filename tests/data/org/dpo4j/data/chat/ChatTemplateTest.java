@@ -90,6 +90,9 @@ class ChatTemplateTest {
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("line 2, column 19")
                 .hasMessageContaining("no element 'foo'");
+        assertThatThrownBy(() -> render("{{ messages[0].nope | tojson }}", TWO, End.AS_IS))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("no element 'nope'");
         assertThatThrownBy(() -> render("{{ raise_exception('roles must alternate') }}", TWO, End.AS_IS))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("roles must alternate");

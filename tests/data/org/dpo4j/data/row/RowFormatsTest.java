@@ -346,6 +346,7 @@ class RowFormatsTest {
         {'prompt':'p','chosen':[{'from':'robot','value':'a'}],'rejected':[B]} | chosen[0] is from robot; give human, gpt, system, function_call or observation, or user, assistant or tool
         {'prompt':'p','chosen':[{'from':'function_call','value':'f(x)'}],'rejected':[B]} | chosen[0].value is a text that is not JSON:
         {'prompt':'p','chosen':[{'role':'assistant','content':[{'type':'image_url','image_url':'u'}]}],'rejected':[B]} | chosen[0].content[0] is of type image_url, and the model reads only text; leave the row out, or give parts of type text
+        {'prompt':'p','chosen':[{'role':'assistant','content':[{'type':'text','text':null}]}],'rejected':[B]} | chosen[0].content[0].text is null; give text
         {'prompt':[U],'chosen':[U],'rejected':[B]} | chosen begins with a message of user; begin it with the assistant's answer, or with all messages of the prompt
         {'prompt':[U],'chosen':[B],'rejected':[B],'images':['a.png']} | it has images, and the model reads only text; leave the row out, or the column with column_map
         {'prompt':[U],'chosen':[B],'rejected':[B],'weight':'2'} | weight is the text '2'; give a number

@@ -46,6 +46,7 @@ final class RowText {
             @Nullable Tokenizer tokenizer,
             PrintStream out) {
         RowText text = new RowText(encoder, tokenizer, out);
+        int last = 0;
         try (Rows rows = source.open()) {
             while (true) {
                 boolean isWanted = false;
@@ -53,9 +54,10 @@ final class RowText {
                     Rows.Row row = rows.next();
                     if (row == null) {
                         throw new Dpo4jException("row " + number + " is not in " + source.name()
-                                + ": its last row has number " + rows.number() + "; give another row");
+                                + ": its last row has number " + last + "; give another row");
                     }
-                    isWanted = row.number() == number;
+                    last = row.number();
+                    isWanted = last == number;
                     if (isWanted) {
                         text.print(ReadRow.read(rows.place(number), row.values(), columns));
                         return;

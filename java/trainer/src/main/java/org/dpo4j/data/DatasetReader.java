@@ -27,6 +27,7 @@ final class DatasetReader<T> implements AutoCloseable {
     private final StoreWriter<T> rows;
     private final RowCounts counts = new RowCounts();
     private final SeenRows seen = new SeenRows();
+    private final MissingColumns missing;
     /** Rows of the store that a later one contradicts. */
     private final BitSet contradicted = new BitSet();
 
@@ -38,6 +39,7 @@ final class DatasetReader<T> implements AutoCloseable {
         this.options = options;
         this.converter = converter;
         this.rows = rows;
+        this.missing = new MissingColumns(options.rows().columns());
     }
 
     /**
@@ -119,6 +121,7 @@ final class DatasetReader<T> implements AutoCloseable {
         if (refusal != null) {
             return;
         }
+        missing.add(row.values());
         String place = rows.place(row.number());
         BadRow bad = badness(row);
         if (bad != null) {
@@ -183,7 +186,7 @@ final class DatasetReader<T> implements AutoCloseable {
                 options.rejected().add(place, values, bad);
             }
         } else if (refusal == null) {
-            refusal = new Dpo4jException(place + ": " + bad.getMessage(), bad);
+            refusal = new Dpo4jException(place + ": " + bad.getMessage() + missing.note(), bad);
         }
     }
 
@@ -195,7 +198,8 @@ final class DatasetReader<T> implements AutoCloseable {
         }
         return new BadRow(
                 BadRow.Reason.MIXED_FORMAT,
-                "it has " + found + " but the rows before it have " + format + "; use one format per file");
+                "it has " + found + " but the rows before it have " + format
+                        + "; use one format for all rows, which the command data writes with --convert");
     }
 
     /** Whether the file holds rows of this kind rather than of the other; true if it has no rows of either. */
@@ -218,6 +222,7 @@ final class DatasetReader<T> implements AutoCloseable {
         if (refusal != null) {
             throw refusal;
         }
+        missing.check(source.name());
         rows.remove(contradicted);
         DatasetReport report = counts.report(rows.rows());
         if (report.used() == 0) {

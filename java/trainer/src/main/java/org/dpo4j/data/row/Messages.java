@@ -158,6 +158,8 @@ final class Messages {
                 text.append(part.textValue());
             } else if (TEXT_PARTS.contains(type) && part.path("text").isTextual()) {
                 text.append(part.get("text").textValue());
+            } else if (TEXT_PARTS.contains(type)) {
+                throw bad(name + "[" + i + "].text is " + Values.describe(part.path("text")) + "; give text");
             } else {
                 throw new BadRow(
                         BadRow.Reason.NOT_TEXT,

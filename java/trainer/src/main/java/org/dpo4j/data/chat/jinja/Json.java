@@ -60,6 +60,8 @@ final class Json {
             writeText(text);
         } else if (value instanceof Markup markup) {
             writeText(markup.text());
+        } else if (value instanceof Undefined undefined) {
+            throw undefined.error();
         } else if (value instanceof None) {
             out.append("null");
         } else if (value instanceof Boolean) {
