@@ -39,7 +39,7 @@ public final class RowFormats {
     public static final List<RowFormat> ALL =
             Stream.of(PAIRS, SEQUENCES, JUDGMENTS).flatMap(List::stream).toList();
 
-    /** The formats of a kind that errors name; README lists all. */
+    /** The formats of a kind that errors name; DATA.md lists all. */
     private static final Map<Kind, String> COMMON = new EnumMap<>(Map.of(
             PAIR, "[prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]",
             SINGLE, "[text] or [prompt, completion] or [messages] or [ids] or [prompt_ids, completion_ids]",
