@@ -29,7 +29,10 @@ class Float16RangeTest {
     }
 
     private DpoOptions.Builder options() {
-        return TinyRun.options(directory, "out").maxSteps(1).lrSchedulerType(LrSchedulerType.CONSTANT);
+        return TinyRun.options(directory, "out")
+                .maxSteps(1)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .saveStrategy(SaveStrategy.NO);
     }
 
     @Test
