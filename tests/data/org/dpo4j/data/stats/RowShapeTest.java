@@ -68,8 +68,15 @@ class RowShapeTest {
         ObjectNode weighted = json("{'prompt':'p','chosen':'a','rejected':'b','weight':0.5,'ref_chosen_logps':-1.5,"
                 + "'ref_rejected_logps':-2.5}");
         assertThat(json(write(RowShape.TEXT, weighted).get(0))).isEqualTo(weighted);
-        assertThat(write(RowShape.OPENAI, weighted).get(0))
+        ObjectNode messages = json(MESSAGES);
+        messages.put("weight", 0.5).put("ref_chosen_logps", -1.5).put("ref_rejected_logps", -2.5);
+        assertThat(write(RowShape.OPENAI, messages).get(0))
                 .endsWith(",'weight':0.5,'ref_chosen_logps':-1.5,'ref_rejected_logps':-2.5}");
+        for (RowShape shape : List.of(RowShape.CONVERSATIONAL, RowShape.OPENAI)) {
+            assertThatThrownBy(() -> write(shape, weighted))
+                    .hasMessage("it has ref_chosen_logps, and in this shape the row has other tokens; drop them with"
+                            + " column_map; convert it to another shape");
+        }
     }
 
     /** Tools are a column beside the prompt, and in input for OpenAI's rows. */

@@ -40,7 +40,8 @@ class ParquetCommandsTest {
             Files.copy(published.resolve(name), model.resolve(name));
         }
         Files.writeString(model.resolve("chat_template.jinja"), TEMPLATE);
-        data = Files.createDirectories(directory.resolve("ultrafeedback/data")).getParent();
+        data = directory.resolve("ultrafeedback");
+        Files.createDirectories(data.resolve("data"));
         Files.copy(
                 FILES.resolve("pairs-snappy-groups.parquet"), data.resolve("data/train_prefs-00000-of-00001.parquet"));
         Files.copy(FILES.resolve("pairs-gzip-v2.parquet"), data.resolve("data/test_prefs-00000-of-00001.parquet"));

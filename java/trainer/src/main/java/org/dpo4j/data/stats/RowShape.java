@@ -36,6 +36,7 @@ public enum RowShape {
     /** The rows that say what an example says. {@code encoder} makes the ids; null if there is no tokenizer. */
     public List<ObjectNode> rows(Example example, @Nullable Encoder encoder) throws BadRow {
         boolean isPair = example instanceof Example.Pair;
+        checkReference(example);
         return switch (this) {
             case TEXT -> List.of(columns(example, values(rendered(example.content(), encoder))));
             case CONVERSATIONAL -> List.of(columns(example, values(example.content())));
@@ -44,6 +45,18 @@ public enum RowShape {
             case PROMPT_COMPLETION -> List.of(isPair ? completion(example, 0) : single(example));
             case IDS -> List.of(columns(example, ids(example.content(), encoder)));
         };
+    }
+
+    /** The reference's log-probs are sums over the tokens of the row. A chat template makes other tokens of its text. */
+    private void checkReference(Example example) throws BadRow {
+        boolean isTemplateAdded =
+                example.content() instanceof Content.Text && (this == CONVERSATIONAL || this == OPENAI);
+        boolean isTemplateRemoved = example.content() instanceof Content.Messages && this == TEXT;
+        if (example instanceof Example.Pair pair
+                && !Float.isNaN(pair.reference().chosen())
+                && (isTemplateAdded || isTemplateRemoved)) {
+            throw unwritable("ref_chosen_logps, and in this shape the row has other tokens; drop them with column_map");
+        }
     }
 
     /** The prompt, or null, then the completions, in the type of this shape. */
