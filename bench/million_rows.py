@@ -43,7 +43,18 @@ def start(rows, model, work, heap):
     if done.returncode != 0:
         sys.exit(f"million_rows: exit {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     stored = re.search(r"^pairs stored +(.*)$", done.stdout, re.M)
-    return {"seconds": round(time.perf_counter() - began, 2), "stored": stored and stored.group(1).replace(work, "WORK")}
+    rate = re.search(r"[0-9,]+ rows per second", stored.group(1) if stored else "")
+    return {"seconds": time.perf_counter() - began, "rate": rate.group(0) if rate else ""}
+
+
+def processor():
+    with open("/proc/cpuinfo") as info:
+        return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
+
+
+def java():
+    version = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
+    return "Java " + re.search(r'"([^"]+)"', version).group(1)
 
 
 def main():
@@ -62,16 +73,19 @@ def main():
         second = start(rows, model, work, options.heap)
         (store,) = os.listdir(os.path.join(work, "cache"))
         result = {
-            "benchmark": "starts of a run with many rows",
+            "benchmark": "start of a DPO run with many rows",
             "date": datetime.date.today().isoformat(),
             "commit": options.commit,
-            "cores": os.cpu_count(),
-            "pairs": options.pairs,
-            "heap": options.heap,
-            "row_file_bytes": os.path.getsize(rows),
-            "store_bytes": os.path.getsize(os.path.join(work, "cache", store)),
-            "first_start": first,
-            "second_start": second,
+            "processor": processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "instructions": f"heap of at most {options.heap}",
+            "software": java(),
+            "facts": {
+                "rows": f"{options.pairs:,} pairs of 500 tokens, {os.path.getsize(rows) / 1e9:.2f} GB of JSONL",
+                "store": f"{os.path.getsize(os.path.join(work, 'cache', store)) / 1e9:.2f} GB",
+                "first start, to the end of one step": f"{first['seconds']:.0f} s; {first['rate']}",
+                "second start, to the end of one step": f"{second['seconds']:.0f} s",
+            },
         }
     with open(options.result, "w") as out:
         json.dump(result, out, indent=1)

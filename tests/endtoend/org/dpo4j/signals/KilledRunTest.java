@@ -31,7 +31,7 @@ class KilledRunTest {
 
     @Test
     void aFewKills() throws IOException, InterruptedException {
-        killAndGoOn(3, 300);
+        killAndGoOn(2, 200);
     }
 
     @Test

@@ -73,11 +73,9 @@ class CheckpointTest {
                 Stream.of(Arguments.of("float32", plain), Arguments.of("running mean, token budget", runningMean));
         return IS_CPU
                 ? everywhere
-                : Stream.concat(
-                        everywhere,
-                        Stream.of(
-                                Arguments.of("bfloat16, master weights", master),
-                                Arguments.of("bfloat16, rounded stochastically", stochastic)));
+                : Stream.of(
+                        Arguments.of("bfloat16, master weights", master),
+                        Arguments.of("bfloat16, rounded stochastically", stochastic));
     }
 
     @ParameterizedTest(name = "{0}")
@@ -91,7 +89,7 @@ class CheckpointTest {
                 metrics -> {});
         assertSame("all", "never");
         // each run takes a second on the emulated device
-        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} : new int[] {5, 8, 11}) {
+        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} : new int[] {7}) {
             String output = "from-" + step;
             Path checkpoint = directory.resolve("all/checkpoint-" + step);
             DpoTrainer.train(

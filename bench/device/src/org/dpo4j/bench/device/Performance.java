@@ -61,7 +61,9 @@ final class Performance {
                 run.path("date").asText()));
         List<JsonNode> rows =
                 StreamSupport.stream(run.path("results").spliterator(), false).toList();
-        if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(RUN))) {
+        if (run.has("facts")) {
+            appendFacts(tables, run);
+        } else if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(RUN))) {
             appendRuns(tables, run.path("peer").asText(), rows);
         } else if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(MODEL))) {
             appendModels(tables, run.path("peer").asText(), rows);
@@ -69,6 +71,18 @@ final class Performance {
             appendTimes(tables, rows);
         }
         tables.append('\n');
+    }
+
+    /** Numbers with their units, as a script wrote them. */
+    private static void appendFacts(StringBuilder tables, JsonNode run) {
+        tables.append("| ").append(run.path("benchmark").asText()).append(" | |\n| --- | --- |\n");
+        run.path("facts")
+                .properties()
+                .forEach(fact -> tables.append("| ")
+                        .append(fact.getKey())
+                        .append(" | ")
+                        .append(fact.getValue().asText())
+                        .append(" |\n"));
     }
 
     /** One line per benchmark and shape: dpo4j's time, then the times of peers if there are any. */
