@@ -27,7 +27,7 @@ class PassesTest {
     }
 
     private static BatchSize bound(List<BatchSize> rows, int batch) {
-        return RowSizes.measure(rows, row -> row, row -> 0).bound(batch);
+        return RowSizes.measure(rows.size(), rows::get, row -> 0).bound(batch);
     }
 
     /** The maximum, if the memory of a batch is its sizes. Adds the batches that are packed to {@code packed}. */

@@ -32,12 +32,12 @@ class StoredRowsTest {
         }
 
         @Override
-        public int[] lengths(int[] row) {
+        public int[] numbers(int[] row) {
             return new int[] {row.length};
         }
 
         @Override
-        public int lengthCount() {
+        public int numberCount() {
             return 1;
         }
 
@@ -52,8 +52,8 @@ class StoredRowsTest {
         }
 
         @Override
-        public int[] read(ByteBuffer from, int[] lengths) {
-            return RowCodec.getIds(from, lengths[0]);
+        public int[] read(ByteBuffer from, int[] numbers) {
+            return RowCodec.getIds(from, numbers[0]);
         }
     }
 
@@ -72,7 +72,7 @@ class StoredRowsTest {
         assertThat(rows).hasSize(repeats * ROWS.size());
         for (int i = rows.size() - 1; i >= 0; i--) {
             assertThat(rows.get(i)).isEqualTo(ROWS.get(i % ROWS.size()));
-            assertThat(rows.lengths(i)).containsExactly(ROWS.get(i % ROWS.size()).length);
+            assertThat(rows.numbers(i)).containsExactly(ROWS.get(i % ROWS.size()).length);
         }
         assertThatThrownBy(() -> rows.get(rows.size())).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> rows.get(-1)).isInstanceOf(IndexOutOfBoundsException.class);

@@ -3,7 +3,7 @@ package org.dpo4j.data;
 import java.nio.ByteBuffer;
 import org.dpo4j.data.store.RowCodec;
 
-/** Unpaired completions in a store: its row, its label as 1 or 0, and the ids of prompt, completion and its rest. */
+/** Unpaired completions in a store: its row and the ids of prompt, completion and its rest. The label is in the index. */
 final class JudgedCodec implements RowCodec<UnpairedCompletion> {
 
     @Override
@@ -12,34 +12,35 @@ final class JudgedCodec implements RowCodec<UnpairedCompletion> {
     }
 
     @Override
-    public int[] lengths(UnpairedCompletion row) {
-        return row.lengths();
+    public int[] numbers(UnpairedCompletion row) {
+        return row.outline().numbers();
     }
 
     @Override
-    public int lengthCount() {
-        return 3;
+    public int numberCount() {
+        return UnpairedCompletion.Outline.NUMBERS;
     }
 
     @Override
     public int bytes(UnpairedCompletion row) {
-        return Integer.BYTES * (2 + row.length() + row.rest().length);
+        return Integer.BYTES * (1 + row.length() + row.rest().length);
     }
 
     @Override
     public void write(UnpairedCompletion row, ByteBuffer to) {
-        to.putInt(row.row()).putInt(row.isDesirable() ? 1 : 0);
+        to.putInt(row.row());
         RowCodec.putIds(to, row.prompt());
         RowCodec.putIds(to, row.completion());
         RowCodec.putIds(to, row.rest());
     }
 
     @Override
-    public UnpairedCompletion read(ByteBuffer from, int[] lengths) {
+    public UnpairedCompletion read(ByteBuffer from, int[] numbers) {
+        UnpairedCompletion.Outline outline = UnpairedCompletion.Outline.read(numbers);
         int row = from.getInt();
-        boolean isDesirable = from.getInt() == 1;
-        int[] prompt = RowCodec.getIds(from, lengths[0]);
-        int[] completion = RowCodec.getIds(from, lengths[1]);
-        return new UnpairedCompletion(row, prompt, completion, RowCodec.getIds(from, lengths[2]), isDesirable);
+        int[] prompt = RowCodec.getIds(from, outline.prompt());
+        int[] completion = RowCodec.getIds(from, outline.completion());
+        return new UnpairedCompletion(
+                row, prompt, completion, RowCodec.getIds(from, outline.rest()), outline.isDesirable());
     }
 }

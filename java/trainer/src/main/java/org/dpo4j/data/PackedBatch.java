@@ -124,12 +124,12 @@ public record PackedBatch(
             int rows = 0;
             int tokens = 0;
             for (PreferencePair pair : pairs) {
-                rows += layout.tokens(pair) - 2;
+                rows += layout.tokens(pair.outline()) - 2;
                 tokens += pair.chosen().length + pair.rejected().length;
             }
             Packing packing = new Packing(rows, tokens, 2 * pairs.size());
             for (PreferencePair pair : pairs) {
-                if (layout.isShared(pair)) {
+                if (layout.isShared(pair.outline())) {
                     packing.addShared(pair);
                 } else {
                     packing.addSequence(pair.prompt(), pair.chosen(), null);

@@ -1,12 +1,11 @@
 package org.dpo4j.data;
 
 import java.nio.ByteBuffer;
-import java.util.stream.IntStream;
 import org.dpo4j.data.store.RowCodec;
 
 /**
- * Pairs in a store: its row, weight and log-probs of the reference, then the ids of prompt, chosen, rejected and,
- * unless it is the same, the prompt of rejected.
+ * Pairs in a store: its row, then the ids of prompt, chosen, rejected and, unless it is the same, the prompt of rejected. All
+ * else is in the index.
  */
 final class PairCodec implements RowCodec<PreferencePair> {
 
@@ -16,26 +15,24 @@ final class PairCodec implements RowCodec<PreferencePair> {
     }
 
     @Override
-    public int[] lengths(PreferencePair pair) {
-        return pair.lengths();
+    public int[] numbers(PreferencePair pair) {
+        return pair.outline().numbers();
     }
 
     @Override
-    public int lengthCount() {
-        return 4;
+    public int numberCount() {
+        return PreferencePair.Outline.NUMBERS;
     }
 
     @Override
     public int bytes(PreferencePair pair) {
-        return Integer.BYTES
-                + 3 * Float.BYTES
-                + Integer.BYTES * IntStream.of(pair.lengths()).sum();
+        int prompts = pair.prompt().length + (pair.hasSharedPrompt() ? 0 : pair.rejectedPrompt().length);
+        return Integer.BYTES * (1 + prompts + pair.chosen().length + pair.rejected().length);
     }
 
     @Override
     public void write(PreferencePair pair, ByteBuffer to) {
         to.putInt(pair.row());
-        to.putFloat(pair.weight()).putFloat(pair.referenceChosen()).putFloat(pair.referenceRejected());
         RowCodec.putIds(to, pair.prompt());
         RowCodec.putIds(to, pair.chosen());
         RowCodec.putIds(to, pair.rejected());
@@ -45,16 +42,21 @@ final class PairCodec implements RowCodec<PreferencePair> {
     }
 
     @Override
-    public PreferencePair read(ByteBuffer from, int[] lengths) {
+    public PreferencePair read(ByteBuffer from, int[] numbers) {
+        PreferencePair.Outline outline = PreferencePair.Outline.read(numbers);
         int row = from.getInt();
-        float weight = from.getFloat();
-        float referenceChosen = from.getFloat();
-        float referenceRejected = from.getFloat();
-        int[] prompt = RowCodec.getIds(from, lengths[0]);
-        int[] chosen = RowCodec.getIds(from, lengths[1]);
-        int[] rejected = RowCodec.getIds(from, lengths[2]);
-        int[] rejectedPrompt = lengths[3] == 0 ? prompt : RowCodec.getIds(from, lengths[3]);
+        int[] prompt = RowCodec.getIds(from, outline.prompt());
+        int[] chosen = RowCodec.getIds(from, outline.chosen());
+        int[] rejected = RowCodec.getIds(from, outline.rejected());
+        int[] rejectedPrompt = outline.hasSharedPrompt() ? prompt : RowCodec.getIds(from, outline.ownPrompt());
         return new PreferencePair(
-                row, prompt, chosen, rejectedPrompt, rejected, weight, referenceChosen, referenceRejected);
+                row,
+                prompt,
+                chosen,
+                rejectedPrompt,
+                rejected,
+                outline.weight(),
+                outline.referenceChosen(),
+                outline.referenceRejected());
     }
 }

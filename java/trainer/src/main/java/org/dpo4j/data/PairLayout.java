@@ -11,14 +11,14 @@ package org.dpo4j.data;
 public record PairLayout(boolean isPrefixShared, int shortLength) {
 
     /** Tokens of a pair; those of its prompt count once if the pair has its prompt once. */
-    public int tokens(PreferencePair pair) {
-        return pair.tokens() - (isShared(pair) ? pair.prompt().length : 0);
+    public int tokens(PreferencePair.Outline pair) {
+        return pair.tokens() - (isShared(pair) ? pair.prompt() : 0);
     }
 
     /** Whether a pair has its prompt once. */
-    public boolean isShared(PreferencePair pair) {
-        boolean isChosenLong = pair.prompt().length + pair.chosen().length > shortLength;
-        boolean isRejectedLong = pair.rejectedPrompt().length + pair.rejected().length > shortLength;
+    public boolean isShared(PreferencePair.Outline pair) {
+        boolean isChosenLong = pair.chosenLength() > shortLength;
+        boolean isRejectedLong = pair.rejectedLength() > shortLength;
         return isPrefixShared && pair.hasSharedPrompt() && isChosenLong == isRejectedLong;
     }
 }

@@ -1,5 +1,7 @@
 package org.dpo4j.data;
 
+import java.util.List;
+import org.dpo4j.data.store.IndexedRows;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,9 +19,16 @@ public record Sequence(int row, int[] prompt, int[] completion, boolean @Nullabl
         this(row, prompt, completion, null);
     }
 
-    /** Tokens of prompt and completion, and tokens that are learnt. */
-    public int[] lengths() {
-        return new int[] {prompt.length, completion.length, targetCount()};
+    /** What the sequence has beside its token ids. */
+    public Outline outline() {
+        return new Outline(prompt.length, completion.length, targetCount());
+    }
+
+    /** The outline of a sequence of a list. The sequence is read only if the list has no index. */
+    public static Outline outline(List<Sequence> sequences, int index) {
+        return sequences instanceof IndexedRows indexed
+                ? Outline.read(indexed.numbers(index))
+                : sequences.get(index).outline();
     }
 
     /** Tokens of prompt and completion. */
@@ -39,5 +48,32 @@ public record Sequence(int row, int[] prompt, int[] completion, boolean @Nullabl
             count += isTarget(i) ? 1 : 0;
         }
         return count;
+    }
+
+    /**
+     * A sequence without its token ids.
+     *
+     * @param prompt tokens of the prompt
+     * @param completion tokens of the completion
+     * @param targets tokens that are learnt
+     */
+    public record Outline(int prompt, int completion, int targets) {
+
+        /** Elements of {@link #numbers}. */
+        static final int NUMBERS = 3;
+
+        static Outline read(int[] numbers) {
+            return new Outline(numbers[0], numbers[1], numbers[2]);
+        }
+
+        /** The components in their order. */
+        public int[] numbers() {
+            return new int[] {prompt, completion, targets};
+        }
+
+        /** Tokens of prompt and completion. */
+        public int length() {
+            return prompt + completion;
+        }
     }
 }

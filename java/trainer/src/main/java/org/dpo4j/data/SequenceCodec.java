@@ -12,13 +12,13 @@ final class SequenceCodec implements RowCodec<Sequence> {
     }
 
     @Override
-    public int[] lengths(Sequence sequence) {
-        return sequence.lengths();
+    public int[] numbers(Sequence sequence) {
+        return sequence.outline().numbers();
     }
 
     @Override
-    public int lengthCount() {
-        return 3;
+    public int numberCount() {
+        return Sequence.Outline.NUMBERS;
     }
 
     @Override
@@ -40,11 +40,12 @@ final class SequenceCodec implements RowCodec<Sequence> {
     }
 
     @Override
-    public Sequence read(ByteBuffer from, int[] lengths) {
+    public Sequence read(ByteBuffer from, int[] numbers) {
+        Sequence.Outline outline = Sequence.Outline.read(numbers);
         int row = from.getInt();
-        int[] prompt = RowCodec.getIds(from, lengths[0]);
-        int[] completion = RowCodec.getIds(from, lengths[1]);
-        boolean[] targets = lengths[2] < lengths[1] ? new boolean[completion.length] : null;
+        int[] prompt = RowCodec.getIds(from, outline.prompt());
+        int[] completion = RowCodec.getIds(from, outline.completion());
+        boolean[] targets = outline.targets() < outline.completion() ? new boolean[completion.length] : null;
         for (int i = 0; targets != null && i < targets.length; i++) {
             targets[i] = from.get() != 0;
         }

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.dpo4j.data.UnpairedCompletion;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 record LabelBalance(long desirable, long undesirable) {
 
     static LabelBalance of(List<UnpairedCompletion> rows) {
-        long desirable = rows.stream().filter(UnpairedCompletion::isDesirable).count();
+        long desirable = IntStream.range(0, rows.size())
+                .filter(row -> UnpairedCompletion.outline(rows, row).isDesirable())
+                .count();
         return new LabelBalance(desirable, rows.size() - desirable);
     }
 

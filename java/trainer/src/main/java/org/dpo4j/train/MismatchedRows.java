@@ -5,13 +5,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.RandomAccess;
 import org.dpo4j.data.UnpairedCompletion;
+import org.dpo4j.data.store.IndexedRows;
 
 /**
  * Each row's prompt with the completion of another row, from which the loss kto estimates the KL divergence. As in TRL,
  * the completions are rotated by one within each {@code batch} rows: a row receives the completion of the row before
  * it, and the first one that of the last. A last batch of one row keeps its own completion.
  */
-final class MismatchedRows extends AbstractList<UnpairedCompletion> implements RandomAccess {
+final class MismatchedRows extends AbstractList<UnpairedCompletion> implements RandomAccess, IndexedRows {
     private final List<UnpairedCompletion> rows;
     private final int batch;
     private final int maxLength;
@@ -30,12 +31,25 @@ final class MismatchedRows extends AbstractList<UnpairedCompletion> implements R
 
     @Override
     public UnpairedCompletion get(int row) {
-        int begin = row / batch * batch;
-        int count = Math.min(batch, rows.size() - begin);
         UnpairedCompletion own = rows.get(row);
-        UnpairedCompletion other = rows.get(begin + (row - begin + count - 1) % count);
+        UnpairedCompletion other = rows.get(other(row));
         int[] completion = start(other, maxLength - own.prompt().length);
         return new UnpairedCompletion(own.row(), own.prompt(), completion, own.isDesirable());
+    }
+
+    @Override
+    public int[] numbers(int row) {
+        UnpairedCompletion.Outline own = UnpairedCompletion.outline(rows, row);
+        UnpairedCompletion.Outline other = UnpairedCompletion.outline(rows, other(row));
+        int completion = Math.min(maxLength - own.prompt(), other.completion() + other.rest());
+        return new UnpairedCompletion.Outline(own.prompt(), completion, 0, own.isDesirable()).numbers();
+    }
+
+    /** The row whose completion a row receives. */
+    private int other(int row) {
+        int begin = row / batch * batch;
+        int count = Math.min(batch, rows.size() - begin);
+        return begin + (row - begin + count - 1) % count;
     }
 
     /** The first {@code room} tokens of a whole completion. */

@@ -17,16 +17,16 @@ import org.dpo4j.kernels.PreferenceOptions.Term;
  */
 record PairWeights(float min, float max, double sum) {
 
-    /** Reads each pair once. Throws, naming the row, if a weight is negative or not finite. */
+    /** Reads the outline of each pair once. Throws, naming the row, if a weight is negative or not finite. */
     static PairWeights read(List<PreferencePair> pairs) {
         float min = pairs.isEmpty() ? 1 : Float.POSITIVE_INFINITY;
         float max = pairs.isEmpty() ? 1 : 0;
         double sum = 0;
-        for (PreferencePair pair : pairs) {
-            float weight = pair.weight();
+        for (int i = 0; i < pairs.size(); i++) {
+            float weight = PreferencePair.outline(pairs, i).weight();
             if (!(weight >= 0 && weight < Float.POSITIVE_INFINITY)) {
                 throw new Dpo4jException(
-                        "row " + pair.row() + ": weight is " + weight + "; it must be a number of at least 0");
+                        "row " + pairs.get(i).row() + ": weight is " + weight + "; it must be a number of at least 0");
             }
             min = Math.min(min, weight);
             max = Math.max(max, weight);
@@ -67,14 +67,16 @@ record PairWeights(float min, float max, double sum) {
 
     /** The sum of the weights of these pairs. */
     static double sum(List<PreferencePair> pairs, int[] rows) {
-        return IntStream.of(rows).mapToDouble(row -> pairs.get(row).weight()).sum();
+        return IntStream.of(rows)
+                .mapToDouble(row -> PreferencePair.outline(pairs, row).weight())
+                .sum();
     }
 
     /** The chosen tokens of these pairs, each as often as its pair's weight says. */
     static double chosenTokens(List<PreferencePair> pairs, int[] rows) {
         return IntStream.of(rows)
-                .mapToObj(pairs::get)
-                .mapToDouble(pair -> (double) pair.weight() * pair.chosen().length)
+                .mapToObj(row -> PreferencePair.outline(pairs, row))
+                .mapToDouble(pair -> (double) pair.weight() * pair.chosen())
                 .sum();
     }
 

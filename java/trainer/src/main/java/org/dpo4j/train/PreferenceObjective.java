@@ -143,15 +143,16 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
-    Passes.BatchSize size(PreferencePair pair) {
-        int targets = pair.chosen().length + pair.rejected().length;
+    Passes.BatchSize size(List<PreferencePair> from, int row) {
+        PreferencePair.Outline pair = PreferencePair.outline(from, row);
+        int targets = pair.chosen() + pair.rejected();
         return new Passes.BatchSize(layout.tokens(pair), targets, targets, pair.length(), 1);
     }
 
     /** Counts the prompt twice, as part of both sequences. */
     @Override
-    long tokens(PreferencePair pair) {
-        return pair.tokens();
+    long tokens(List<PreferencePair> from, int row) {
+        return PreferencePair.outline(from, row).tokens();
     }
 
     @Override
@@ -178,7 +179,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (pairWeights.differ()) {
             facts.put("weights", pairWeights + "; the loss is their weighted mean, rewards are not weighted");
         }
-        if (options.hasReference() && rows.get(0).hasReference()) {
+        if (options.hasReference() && PreferencePair.outline(rows, 0).hasReference()) {
             facts.put("reference", "log-probs that the rows state: ref_chosen_logps and ref_rejected_logps");
         }
         facts.put(

@@ -40,11 +40,11 @@ public record ReferenceLogProbs(float[] sums) {
     static boolean areGiven(List<PreferencePair> pairs, int[] read) {
         int count = 0;
         for (int row : read) {
-            count += pairs.get(row).hasReference() ? 1 : 0;
+            count += PreferencePair.outline(pairs, row).hasReference() ? 1 : 0;
         }
         if (count > 0 && count < read.length) {
             int without = IntStream.of(read)
-                    .filter(row -> !pairs.get(row).hasReference())
+                    .filter(row -> !PreferencePair.outline(pairs, row).hasReference())
                     .findFirst()
                     .orElseThrow();
             throw new Dpo4jException(
@@ -61,8 +61,9 @@ public record ReferenceLogProbs(float[] sums) {
         float[] sums = new float[2 * pairs.size()];
         Arrays.fill(sums, Float.NaN);
         for (int row : read) {
-            sums[2 * row] = pairs.get(row).referenceChosen();
-            sums[2 * row + 1] = pairs.get(row).referenceRejected();
+            PreferencePair.Outline pair = PreferencePair.outline(pairs, row);
+            sums[2 * row] = pair.referenceChosen();
+            sums[2 * row + 1] = pair.referenceRejected();
         }
         return new ReferenceLogProbs(sums);
     }

@@ -46,11 +46,11 @@ abstract class RowObjective<T> implements Objective {
 
     abstract PackedBatch pack(List<T> batch);
 
-    /** The sizes of a row that its memory depends on. */
-    abstract Passes.BatchSize size(T row);
+    /** The sizes of a row that its memory depends on, from the outline of the row. */
+    abstract Passes.BatchSize size(List<T> from, int row);
 
     /** Tokens of a row, counted as TRL counts {@code num_tokens}. */
-    abstract long tokens(T row);
+    abstract long tokens(List<T> from, int row);
 
     /** What the loss reads of a row beside its tokens, such as a label, for {@link #dataHash}. */
     int[] annotations(T row) {
@@ -91,15 +91,19 @@ abstract class RowObjective<T> implements Objective {
 
     /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */
     final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, int batch, Stream<int[]> batches) {
-        RowSizes sizes = from == rows ? sizes() : RowSizes.measure(from, this::size, this::tokens);
+        RowSizes sizes = from == rows ? sizes() : measure(from);
         return Passes.maxMemory(measure, batches, sizes::sum, chosen -> pack(select(from, chosen)), sizes.bound(batch));
+    }
+
+    private RowSizes measure(List<T> from) {
+        return RowSizes.measure(from.size(), row -> size(from, row), row -> tokens(from, row));
     }
 
     /** The sizes of the training rows. */
     final RowSizes sizes() {
         RowSizes measured = sizes;
         if (measured == null) {
-            measured = RowSizes.measure(rows, this::size, this::tokens);
+            measured = measure(rows);
             sizes = measured;
         }
         return measured;
@@ -127,7 +131,7 @@ abstract class RowObjective<T> implements Objective {
 
     @Override
     public final long tokens(int[] batch) {
-        return IntStream.of(batch).mapToLong(row -> tokens(rows.get(row))).sum();
+        return IntStream.of(batch).mapToLong(row -> tokens(rows, row)).sum();
     }
 
     @Override

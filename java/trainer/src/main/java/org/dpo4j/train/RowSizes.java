@@ -1,9 +1,8 @@
 package org.dpo4j.train;
 
 import java.util.Arrays;
-import java.util.List;
-import java.util.function.Function;
-import java.util.function.ToLongFunction;
+import java.util.function.IntFunction;
+import java.util.function.IntToLongFunction;
 import java.util.stream.IntStream;
 
 /** The {@link Passes.BatchSize}s of rows, in arrays, because there may be millions. */
@@ -22,18 +21,16 @@ final class RowSizes {
         longest = new int[count];
     }
 
-    /** Reads each row of the data once. {@code allTokens}: tokens of a row that {@link #totalTokens} adds. */
-    static <T> RowSizes measure(List<T> data, Function<T, Passes.BatchSize> size, ToLongFunction<T> allTokens) {
-        RowSizes sizes = new RowSizes(data.size());
-        int i = 0;
-        for (T row : data) {
-            Passes.BatchSize found = size.apply(row);
+    /** Asks for the size of each row once. {@code allTokens}: tokens of a row that {@link #totalTokens} adds. */
+    static RowSizes measure(int count, IntFunction<Passes.BatchSize> size, IntToLongFunction allTokens) {
+        RowSizes sizes = new RowSizes(count);
+        for (int i = 0; i < count; i++) {
+            Passes.BatchSize found = size.apply(i);
             sizes.rows[i] = Math.toIntExact(found.rows());
             sizes.tokens[i] = Math.toIntExact(found.tokens());
             sizes.group[i] = Math.toIntExact(found.group());
             sizes.longest[i] = Math.toIntExact(found.longest());
-            sizes.totalTokens += allTokens.applyAsLong(row);
-            i++;
+            sizes.totalTokens += allTokens.applyAsLong(i);
         }
         return sizes;
     }

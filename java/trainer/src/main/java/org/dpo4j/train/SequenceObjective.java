@@ -104,14 +104,15 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
-    Passes.BatchSize size(Sequence sequence) {
-        int tokens = sequence.targetCount();
+    Passes.BatchSize size(List<Sequence> from, int row) {
+        Sequence.Outline sequence = Sequence.outline(from, row);
+        int tokens = sequence.targets();
         return new Passes.BatchSize(sequence.length(), tokens, tokens, sequence.length(), 1);
     }
 
     @Override
-    long tokens(Sequence sequence) {
-        return sequence.length();
+    long tokens(List<Sequence> from, int row) {
+        return Sequence.outline(from, row).length();
     }
 
     @Override

@@ -109,9 +109,10 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
-    Passes.BatchSize size(UnpairedCompletion row) {
-        int tokens = row.completion().length;
-        return new Passes.BatchSize(row.length(), tokens, tokens, row.length(), 1);
+    Passes.BatchSize size(List<UnpairedCompletion> from, int row) {
+        UnpairedCompletion.Outline outline = UnpairedCompletion.outline(from, row);
+        int tokens = outline.completion();
+        return new Passes.BatchSize(outline.length(), tokens, tokens, outline.length(), 1);
     }
 
     @Override
@@ -121,8 +122,8 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
-    long tokens(UnpairedCompletion row) {
-        return row.length();
+    long tokens(List<UnpairedCompletion> from, int row) {
+        return UnpairedCompletion.outline(from, row).length();
     }
 
     /** The baseline is known before the first chunk, so a loss depends on one completion only. */

@@ -12,20 +12,23 @@ public interface RowCodec<T> {
     /** Name of the kind of rows, which a store records. */
     String kind();
 
-    /** The lengths of a row, which the index has, so that sizes are known without reading token ids. */
-    int[] lengths(T row);
+    /**
+     * What the index has of a row: its lengths, and what a run reads of every row at its start. So a start does not read
+     * token ids.
+     */
+    int[] numbers(T row);
 
-    /** Number of elements of {@link #lengths}. */
-    int lengthCount();
+    /** Number of elements of {@link #numbers}. */
+    int numberCount();
 
     /** Bytes that {@link #write} writes. */
     int bytes(T row);
 
-    /** Writes the row. The buffer is little-endian. */
+    /** Writes what {@link #numbers} do not say. The buffer is little-endian. */
     void write(T row, ByteBuffer to);
 
     /** Reads a row. {@code from} begins with its bytes, and may go on with others. */
-    T read(ByteBuffer from, int[] lengths);
+    T read(ByteBuffer from, int[] numbers);
 
     /** Writes token ids. */
     static void putIds(ByteBuffer to, int[] ids) {

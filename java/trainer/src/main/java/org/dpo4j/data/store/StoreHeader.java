@@ -7,26 +7,26 @@ import java.util.zip.CRC32C;
 
 /**
  * The first bytes of a store. After them come the rows, then the index, then notes. A row of the index is the offset of a
- * row in the file and its lengths.
+ * row in the file and its {@link RowCodec#numbers}.
  *
- * @param lengthCount lengths of a row in the index
+ * @param numberCount numbers of a row in the index
  * @param rows number of rows
  * @param indexAt offset of the index: the end of the rows
  * @param maxRowBytes bytes of the longest row
  * @param noteBytes bytes of the notes, which the caller of the store chooses
  * @param checksum CRC32C of index and notes
  */
-record StoreHeader(int lengthCount, long rows, long indexAt, long maxRowBytes, long noteBytes, int checksum) {
+record StoreHeader(int numberCount, long rows, long indexAt, long maxRowBytes, long noteBytes, int checksum) {
     static final int BYTES = 64;
     private static final long MAGIC = 0x73776f72346f7064L; // "dpo4rows"
 
     /** Version of the layout. Stores of another version are not read. */
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
 
     private static final int CHECKED_BYTES = 56;
 
     int indexRowBytes() {
-        return Long.BYTES + Integer.BYTES * lengthCount;
+        return Long.BYTES + Integer.BYTES * numberCount;
     }
 
     long indexBytes() {
@@ -39,7 +39,7 @@ record StoreHeader(int lengthCount, long rows, long indexAt, long maxRowBytes, l
 
     ByteBuffer bytes() {
         ByteBuffer header = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
-        header.putLong(MAGIC).putInt(VERSION).putInt(lengthCount).putLong(rows).putLong(indexAt);
+        header.putLong(MAGIC).putInt(VERSION).putInt(numberCount).putLong(rows).putLong(indexAt);
         header.putLong(maxRowBytes).putLong(noteBytes).putInt(checksum);
         return header.putLong(CHECKED_BYTES, checksumOf(header)).rewind();
     }

@@ -7,38 +7,38 @@ import java.util.BitSet;
 
 /** The index of a store while its rows are written. */
 final class StoreIndex {
-    private final int lengthCount;
+    private final int numberCount;
     private long[] offsets = new long[64];
-    private int[] lengths;
+    private int[] numbers;
     private int rows;
 
-    StoreIndex(int lengthCount) {
-        this.lengthCount = lengthCount;
-        this.lengths = new int[offsets.length * lengthCount];
+    StoreIndex(int numberCount) {
+        this.numberCount = numberCount;
+        this.numbers = new int[offsets.length * numberCount];
     }
 
     int rows() {
         return rows;
     }
 
-    void add(long offset, int[] lengthsOfRow) {
+    void add(long offset, int[] numbersOfRow) {
         if (rows == offsets.length) {
             int larger = rows + rows / 2;
             offsets = Arrays.copyOf(offsets, larger);
-            lengths = Arrays.copyOf(lengths, Math.multiplyExact(larger, lengthCount));
+            numbers = Arrays.copyOf(numbers, Math.multiplyExact(larger, numberCount));
         }
         offsets[rows] = offset;
-        System.arraycopy(lengthsOfRow, 0, lengths, rows * lengthCount, lengthCount);
+        System.arraycopy(numbersOfRow, 0, numbers, rows * numberCount, numberCount);
         rows++;
     }
 
     /** Removes rows by number. Later rows move up. */
-    void remove(BitSet numbers) {
+    void remove(BitSet removed) {
         int kept = 0;
         for (int row = 0; row < rows; row++) {
-            if (!numbers.get(row)) {
+            if (!removed.get(row)) {
                 offsets[kept] = offsets[row];
-                System.arraycopy(lengths, row * lengthCount, lengths, kept * lengthCount, lengthCount);
+                System.arraycopy(numbers, row * numberCount, numbers, kept * numberCount, numberCount);
                 kept++;
             }
         }
@@ -47,12 +47,12 @@ final class StoreIndex {
 
     /** The bytes of rows {@code begin} to {@code end} - 1. */
     ByteBuffer bytes(int begin, int end) {
-        ByteBuffer bytes = ByteBuffer.allocate((end - begin) * (Long.BYTES + Integer.BYTES * lengthCount))
+        ByteBuffer bytes = ByteBuffer.allocate((end - begin) * (Long.BYTES + Integer.BYTES * numberCount))
                 .order(ByteOrder.LITTLE_ENDIAN);
         for (int row = begin; row < end; row++) {
             bytes.putLong(offsets[row]);
-            for (int i = 0; i < lengthCount; i++) {
-                bytes.putInt(lengths[row * lengthCount + i]);
+            for (int i = 0; i < numberCount; i++) {
+                bytes.putInt(numbers[row * numberCount + i]);
             }
         }
         return bytes.flip();

@@ -33,7 +33,7 @@ public final class StoreWriter<T> implements AutoCloseable {
     public StoreWriter(RowCodec<T> codec, StoreDirectory directory) {
         this.codec = codec;
         this.directory = directory;
-        this.index = new StoreIndex(codec.lengthCount());
+        this.index = new StoreIndex(codec.numberCount());
         buffer.position(StoreHeader.BYTES);
     }
 
@@ -47,7 +47,7 @@ public final class StoreWriter<T> implements AutoCloseable {
         if (bytes > buffer.remaining()) {
             makeRoom(bytes);
         }
-        index.add(written + buffer.position(), codec.lengths(row));
+        index.add(written + buffer.position(), codec.numbers(row));
         codec.write(row, buffer);
         maxRowBytes = Math.max(maxRowBytes, bytes);
     }
@@ -100,7 +100,7 @@ public final class StoreWriter<T> implements AutoCloseable {
         }
         append(to, ByteBuffer.wrap(notes), checksum);
         StoreHeader header = new StoreHeader(
-                codec.lengthCount(), index.rows(), indexAt, maxRowBytes, notes.length, (int) checksum.getValue());
+                codec.numberCount(), index.rows(), indexAt, maxRowBytes, notes.length, (int) checksum.getValue());
         write(to.channel(), header.bytes(), 0);
         return header;
     }

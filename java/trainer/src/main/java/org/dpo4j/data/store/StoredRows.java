@@ -15,7 +15,7 @@ import java.util.zip.CRC32C;
  * The rows of a store. Each {@link #get} reads one row from mapped memory, which the operating system loads and drops as
  * needed, so rows do not occupy the heap. Several threads may read at once.
  */
-public final class StoredRows<T> extends AbstractList<T> implements RandomAccess {
+public final class StoredRows<T> extends AbstractList<T> implements RandomAccess, IndexedRows {
     /** A mapping of a file has at most 2^31 - 1 bytes, so the rows are mapped in parts of this many. */
     private static final int PART_BITS = 30;
 
@@ -43,7 +43,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
 
     /** Rows in memory: {@code data} has the rows, and offsets of the index count from its beginning. */
     static <T> StoredRows<T> inMemory(RowCodec<T> codec, ByteBuffer data, StoreIndex index, long maxRowBytes) {
-        StoreHeader header = new StoreHeader(codec.lengthCount(), index.rows(), data.limit(), maxRowBytes, 0, 0);
+        StoreHeader header = new StoreHeader(codec.numberCount(), index.rows(), data.limit(), maxRowBytes, 0, 0);
         ByteBuffer[] parts = {data};
         ByteBuffer[] indexParts = {index.bytes(0, index.rows())};
         return new StoredRows<>(codec, header, parts, indexParts, Math.max(1, index.rows()), PART_BITS);
@@ -103,7 +103,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     static <T> StoredRows<T> open(RowCodec<T> codec, Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             StoreHeader header = header(channel);
-            if (header.lengthCount() != codec.lengthCount()) {
+            if (header.numberCount() != codec.numberCount()) {
                 throw new IOException("it has rows of another kind");
             }
             return map(codec, channel, header);
@@ -138,15 +138,15 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
         return parts.length > 0 && parts[0].isDirect();
     }
 
-    /** The {@link RowCodec#lengths} of a row, without reading the row. */
-    public int[] lengths(int row) {
+    @Override
+    public int[] numbers(int row) {
         ByteBuffer from = index[checked(row) / rowsPerIndexPart];
         int at = row % rowsPerIndexPart * header.indexRowBytes() + Long.BYTES;
-        int[] lengths = new int[header.lengthCount()];
-        for (int i = 0; i < lengths.length; i++) {
-            lengths[i] = from.getInt(at + Integer.BYTES * i);
+        int[] numbers = new int[header.numberCount()];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = from.getInt(at + Integer.BYTES * i);
         }
-        return lengths;
+        return numbers;
     }
 
     @Override
@@ -157,7 +157,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
         int at = (int) (begin & ((1L << partBits) - 1));
         int length = (int) Math.min(end - begin, header.maxRowBytes()); // removed rows may lie between
         ByteBuffer bytes = part.slice(at, length).order(ByteOrder.LITTLE_ENDIAN);
-        return codec.read(bytes, lengths(row));
+        return codec.read(bytes, numbers(row));
     }
 
     private long offset(int row) {
