@@ -178,6 +178,35 @@ class NamedFilesTest {
     }
 
     @Test
+    void aFileOfSplitsForTrainingAndEvaluationIsReadOncePerSplit() {
+        Path file = splits();
+        train("dpo", file, "--eval_dataset %s --eval_steps 1", file)
+                .assertSucceeded()
+                .assertPrints("pairs +4 rows")
+                .assertPrints("eval pairs +2 rows");
+    }
+
+    @Test
+    void aPipeWithSplitsIsNotReadForBoth() throws IOException {
+        Path file = splits();
+        Path pipe = TestFiles.pipe(directory.resolve("pipe"));
+        shell("cat \"$1\" > \"$2\"", file, pipe);
+        train("dpo", pipe, "--eval_dataset %s --eval_steps 1", pipe)
+                .assertThatRunEndedWith()
+                .isEqualTo(
+                        "dpo4j: error: " + pipe + " is an object of splits, but a pipe to train and to evaluate on is"
+                                + " read only once; write it to a file and name that");
+    }
+
+    private Path splits() {
+        return file("splits.json", "\n{\"train\":[" + list(pairs(4)) + "],\"test\":[" + list(pairs(2)) + "]}\n");
+    }
+
+    private static String list(String lines) {
+        return lines.strip().replace('\n', ',');
+    }
+
+    @Test
     void logpsAndDpoUseTheSameRows() {
         Path file = file(
                 "pairs.jsonl",

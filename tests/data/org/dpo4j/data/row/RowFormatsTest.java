@@ -384,6 +384,27 @@ class RowFormatsTest {
                 "it can be read as [text] or as [messages]; leave out the columns of the others with column_map");
     }
 
+    /** Rows of UltraFeedback have the prompt and the chosen answer once more, in messages. */
+    @Test
+    void aWholeSequenceBesideAPairRepeatsIt() throws BadRow {
+        String messages = "'messages':[" + SKY + "," + BLUE + "]";
+        assertFormat(
+                "{'prompt':'Sky?','chosen':[BLUE],'rejected':[GREEN]," + messages + "}", "[prompt, chosen, rejected]");
+        assertFormat("{'chosen':'a b','rejected':'a c','text':'a b'}", "[chosen, rejected]");
+        assertFormat("{'prompt':'a','completion':'b','label':true,'text':'a b'}", "[prompt, completion, label]");
+        assertFormat("{" + messages + "}", "[messages]");
+        assertThatThrownBy(() -> RowFormats.find(
+                        row("{'prompt':'a','completion':'b','chosen':'b','rejected':'c','text':'a b'}"),
+                        EnumSet.allOf(Kind.class)))
+                .hasMessageStartingWith("it can be read as [prompt, chosen, rejected] or as [prompt, completion];");
+    }
+
+    private static void assertFormat(String row, String columns) throws BadRow {
+        String text = row.replace("[BLUE]", "[" + BLUE + "]").replace("[GREEN]", "[" + GREEN + "]");
+        assertThat(RowFormats.find(row(text), EnumSet.allOf(Kind.class)).required())
+                .hasToString(columns);
+    }
+
     @Test
     void columnsAreRenamedAndDropped() {
         Map<String, @Nullable String> sources = new HashMap<>();

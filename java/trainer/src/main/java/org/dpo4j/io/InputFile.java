@@ -67,6 +67,11 @@ public final class InputFile {
         }
     }
 
+    /** Whether a file that exists can be read only once: it is standard input or a pipe. */
+    public static boolean isReadOnce(Path file) {
+        return isStandardInput(file) || !Files.isRegularFile(file);
+    }
+
     /** Whether the path is {@code -} or another name of standard input. */
     public static boolean isStandardInput(Path file) {
         return STANDARD.contains(file.normalize().toString());

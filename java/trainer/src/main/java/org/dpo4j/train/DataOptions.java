@@ -191,11 +191,15 @@ public final class DataOptions extends OptionGroup {
 
     /** The rows. Throws if none are given, or they cannot be found. {@code seed}: that of a mixture. */
     public RowSource rows(long seed) {
+        return rows(seed, Use.TRAIN);
+    }
+
+    RowSource rows(long seed, Use use) {
         checkGiven();
         if (datasets != null) {
             return datasets.source(seed);
         }
-        return RowSources.find(request(required("dataset_name", datasetName), datasetTrainSplit, Use.TRAIN));
+        return RowSources.find(request(required("dataset_name", datasetName), datasetTrainSplit, use));
     }
 
     /** The rows to evaluate on: those of {@code eval}, or of another split of {@code dataset_name} if it is null. */

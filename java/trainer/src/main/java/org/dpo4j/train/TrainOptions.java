@@ -6,7 +6,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.dpo4j.data.source.DatasetRequest.Use;
 import org.dpo4j.data.source.RowSource;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -72,12 +74,14 @@ public record TrainOptions(
 
     /** The rows to train on. */
     RowSource rows() {
-        return data.rows(seeds.seed());
+        Path eval = logging.evalDataset;
+        boolean isForBoth = eval != null && isOneFile(eval) && InputFile.isReadOnce(eval);
+        return data.rows(seeds.seed(), isForBoth ? Use.BOTH : Use.TRAIN);
     }
 
     /**
      * The rows to evaluate on; null if the run does not evaluate. Equal to {@code rows}, those to train on, if both are
-     * the same file, which is then read only once, because it may be a pipe.
+     * the same file without splits, which is then read only once, because it may be a pipe.
      */
     @Nullable
     RowSource evalRows(RowSource rows) {
@@ -85,8 +89,13 @@ public record TrainOptions(
             return null;
         }
         Path file = logging.evalDataset;
-        boolean isSame = file != null && !Files.isDirectory(file) && data.isFile(file);
+        boolean isSame = file != null && isOneFile(file) && !rows.hasSplits();
         return isSame ? rows : data.evalRows(file);
+    }
+
+    /** Whether a file to evaluate on is the one to train on. */
+    private boolean isOneFile(Path eval) {
+        return !Files.isDirectory(eval) && data.isFile(eval);
     }
 
     private boolean hasEvalRows() {

@@ -42,6 +42,14 @@ public interface RowFormat {
         return true;
     }
 
+    /**
+     * Whether one column holds the whole sequence. Data sets with pairs or judged answers have such a column beside those
+     * of the prompt and its answers, with the prompt and one of the answers once more.
+     */
+    default boolean isWhole() {
+        return false;
+    }
+
     /** The variant of this format that a row has. All rows of a file must have the same. */
     default RowFormat variant(ObjectNode row) {
         return this;

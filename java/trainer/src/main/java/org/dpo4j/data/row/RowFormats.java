@@ -89,8 +89,9 @@ public final class RowFormats {
 
     /**
      * The format of a row: the one whose required columns it has. A null value counts as absent, because joined tables
-     * write null for columns that a row lacks. A format is left out if the columns of another one include its own.
-     * Throws if several formats remain among those of the kinds {@code wanted}, or none.
+     * write null for columns that a row lacks. A format is left out if the columns of another one include its own, and
+     * one column with a whole sequence if the row is also a pair or a judged completion and those are wanted. Throws if
+     * several formats remain among those of the kinds {@code wanted}, or none.
      */
     public static RowFormat find(ObjectNode row, Set<Kind> wanted) throws BadRow {
         Set<String> present = new LinkedHashSet<>();
@@ -105,8 +106,8 @@ public final class RowFormats {
         List<RowFormat> found = readable.stream()
                 .filter(format -> readable.stream().noneMatch(other -> includes(other, format)))
                 .toList();
-        List<RowFormat> usable =
-                found.stream().filter(format -> wanted.contains(format.kind())).toList();
+        List<RowFormat> usable = withoutRepeats(
+                found.stream().filter(format -> wanted.contains(format.kind())).toList());
         if (usable.size() > 1) {
             throw new BadRow(
                     BadRow.Reason.AMBIGUOUS,
@@ -119,6 +120,12 @@ public final class RowFormats {
         }
         refuseMedia(row, present);
         return usable.get(0).variant(row);
+    }
+
+    /** Leaves out whole sequences that repeat the prompt and an answer of a pair or of a judged completion. */
+    private static List<RowFormat> withoutRepeats(List<RowFormat> formats) {
+        boolean isSingle = formats.stream().allMatch(format -> format.kind() == SINGLE);
+        return formats.stream().filter(format -> isSingle || !format.isWhole()).toList();
     }
 
     private static boolean includes(RowFormat larger, RowFormat smaller) {

@@ -25,6 +25,11 @@ record WholeFormat(String column, boolean hasMessages) implements RowFormat {
     }
 
     @Override
+    public boolean isWhole() {
+        return true;
+    }
+
+    @Override
     public Set<String> columns() {
         Set<String> columns = new LinkedHashSet<>(required());
         columns.addAll(hasMessages ? ColumnFormat.CHAT : Set.of());

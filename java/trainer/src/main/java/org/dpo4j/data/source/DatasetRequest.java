@@ -28,6 +28,8 @@ public record DatasetRequest(
         TRAIN("train", "dataset_train_split"),
         /** The rows to evaluate on. */
         EVAL("test", "dataset_test_split"),
+        /** The rows of a pipe to train and to evaluate on. They are read once, so the pipe must not have splits. */
+        BOTH("train", "dataset_train_split"),
         /** A part of a mixture. */
         PART("train", "split");
 

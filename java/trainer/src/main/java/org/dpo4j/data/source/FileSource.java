@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * The rows of one file, or of a pipe.
  *
  * @param asked the split that must exist; null if a file without splits will do
- * @param split the split to read if the file is a JSON object of splits; null if it must be none
+ * @param split the split to read if the file is a JSON object of splits; null if the file must not be one
  */
 record FileSource(
         Path file, @Nullable String asked, @Nullable String split) implements RowSource {
@@ -28,6 +28,11 @@ record FileSource(
     @Override
     public List<SourceFile> files() {
         return Files.isRegularFile(file) ? List.of(SourceFile.at(file)) : List.of();
+    }
+
+    @Override
+    public boolean hasSplits() {
+        return Files.exists(file) && !InputFile.isReadOnce(file) && RowFiles.hasSplits(file, split);
     }
 
     @Override

@@ -53,6 +53,11 @@ public record MappedSource(RowSource source, UnaryOperator<ObjectNode> change, S
     }
 
     @Override
+    public boolean hasSplits() {
+        return source.hasSplits();
+    }
+
+    @Override
     public @Nullable String identity() {
         String identity = source.identity();
         return identity == null ? null : identity + "\n" + description;

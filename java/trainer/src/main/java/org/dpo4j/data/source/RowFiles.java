@@ -55,14 +55,14 @@ public final class RowFiles {
 
     /** Opens the file. It is opened and read only once, because it may be a pipe. */
     public static Rows open(Path file) {
-        return open(file, null, null);
+        return open(file, null, "train");
     }
 
     /**
      * Opens the file.
      *
      * @param asked the split that must exist; null if a file without splits will do
-     * @param split the split to read of a JSON object of splits; null for {@code train}
+     * @param split the split to read of a JSON object of splits; null if the file must not be one
      */
     static Rows open(Path file, @Nullable String asked, @Nullable String split) {
         String name = InputFile.name(file);
@@ -75,7 +75,7 @@ public final class RowFiles {
                 input.close();
                 return splitOf(name, asked, ServiceRows.open(file, name, head));
             }
-            return new MeasuredRows(open(name, asked, split == null ? "train" : split, input), measured);
+            return new MeasuredRows(open(name, asked, split, input), measured);
         } catch (IOException e) {
             throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
@@ -91,25 +91,31 @@ public final class RowFiles {
         }
     }
 
-    private static Rows open(String name, @Nullable String asked, String split, Peeking bytes) throws IOException {
-        Peeking input = bytes;
-        byte[] head = input.head();
-        if (FileFormat.find(head) == FileFormat.GZIP) {
-            input = new Peeking(new GzipMembers(input));
-            head = input.head();
+    /** Whether a regular file is a JSON object with a list of rows for {@code split}, or for train, test and the like. */
+    static boolean hasSplits(Path file, @Nullable String split) {
+        try (Peeking bytes = new Peeking(InputFile.open(file, WANTED))) {
+            Peeking input = unpacked(bytes);
+            skipToRows(input);
+            return hasSplits(input.head(), split);
+        } catch (IOException e) {
+            throw new Dpo4jException(file + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
+    }
+
+    private static Peeking unpacked(Peeking input) throws IOException {
+        return FileFormat.find(input.head()) == FileFormat.GZIP ? new Peeking(new GzipMembers(input)) : input;
+    }
+
+    private static Rows open(String name, @Nullable String asked, @Nullable String split, Peeking bytes)
+            throws IOException {
+        Peeking input = unpacked(bytes);
+        byte[] head = input.head();
         FileFormat other = FileFormat.find(head);
         if (other != null) {
             input.close();
             throw new Dpo4jException(other.refuseRows(name));
         }
-        skipByteOrderMark(input, head);
-        int line = 0; // blank lines before the first row
-        for (int next = input.peek();
-                next == ' ' || next == '\t' || next == '\r' || next == '\n';
-                next = input.peek()) {
-            line += input.read() == '\n' ? 1 : 0;
-        }
+        int line = skipToRows(input);
         int first = input.peek();
         if (first < 0) {
             input.close();
@@ -119,9 +125,16 @@ public final class RowFiles {
         if (first == '[') {
             return splitOf(name, asked, JsonArray.open(name, input));
         }
-        return hasSplits(input.head(), split)
-                ? JsonArray.ofSplit(name, input, split)
-                : splitOf(name, asked, new JsonLines(name, input, line));
+        if (!hasSplits(input.head(), split)) {
+            return splitOf(name, asked, new JsonLines(name, input, line));
+        }
+        if (split == null) {
+            input.close();
+            throw new Dpo4jException(
+                    name + " is an object of splits, but a pipe to train and to evaluate on is read only"
+                            + " once; write it to a file and name that");
+        }
+        return JsonArray.ofSplit(name, input, split);
     }
 
     /** Throws if another split than the only one of a file of rows is asked for. */
@@ -134,14 +147,23 @@ public final class RowFiles {
         return rows;
     }
 
-    private static boolean hasSplits(byte[] head, String split) {
+    private static boolean hasSplits(byte[] head, @Nullable String split) {
         Matcher begin = SPLITS.matcher(new String(head, StandardCharsets.UTF_8));
         return begin.matches() && (begin.group(1).equals(split) || SplitFiles.isKeyword(begin.group(1)));
     }
 
-    private static void skipByteOrderMark(InputStream input, byte[] head) throws IOException {
+    /** Skips a byte order mark and white space. Returns the number of line ends among it. */
+    private static int skipToRows(Peeking input) throws IOException {
+        byte[] head = input.head();
         if (head.length >= 3 && head[0] == (byte) 0xef && head[1] == (byte) 0xbb && head[2] == (byte) 0xbf) {
             input.skipNBytes(3);
         }
+        int lines = 0;
+        for (int next = input.peek();
+                next == ' ' || next == '\t' || next == '\r' || next == '\n';
+                next = input.peek()) {
+            lines += input.read() == '\n' ? 1 : 0;
+        }
+        return lines;
     }
 }

@@ -15,6 +15,11 @@ public interface RowSource {
     /** The files that are read, in order; empty for a pipe. */
     List<SourceFile> files();
 
+    /** Whether it is one regular file with a list of rows for each of several splits. */
+    default boolean hasSplits() {
+        return false;
+    }
+
     /**
      * Text that changes if a file, or the choice, order or columns of the rows change; null for a pipe, whose rows
      * cannot be read again.

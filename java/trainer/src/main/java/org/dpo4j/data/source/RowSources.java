@@ -82,7 +82,8 @@ public final class RowSources {
             throw new Dpo4jException(InputFile.name(path) + " is one file, without " + option + "; leave them out");
         }
         String split = request.split() == null ? request.use().split : request.split();
-        return new FileSource(path, split.equals(request.use().split) ? null : split, split);
+        String asked = split.equals(request.use().split) ? null : split;
+        return new FileSource(path, asked, request.use() == Use.BOTH ? null : split);
     }
 
     /** Files by a pattern such as {@code data/part-*.jsonl}: all of them, whatever splits they belong to. */
@@ -175,7 +176,7 @@ public final class RowSources {
             notes.add("without rows, so not read: " + first(notRead));
         }
         List<RowSource> sources = rows.stream()
-                .<RowSource>map(file -> new FileSource(file, null, split))
+                .<RowSource>map(file -> new FileSource(file, null, split == null ? Use.TRAIN.split : split))
                 .toList();
         String name = base + (split == null ? "" : " split " + split);
         return new DirectorySource(name, sources, List.copyOf(notes));
