@@ -9,6 +9,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -16,6 +17,7 @@ import org.dpo4j.data.chat.ChatTemplate;
 import org.dpo4j.data.chat.Conversation;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -44,23 +46,35 @@ class ChatTemplatesFuzzTest {
     /** The corpus has templates of both kinds. Those named valid render, all others are refused. */
     @Test
     void theCorpusHasValidAndInvalidTemplates() throws Exception {
-        Path corpus = Path.of(
-                Objects.requireNonNull(ChatTemplatesFuzzTest.class.getResource("ChatTemplatesFuzzTestInputs/template"))
-                        .toURI());
         int valid = 0;
         int invalid = 0;
-        try (Stream<Path> inputs = Files.list(corpus)) {
-            for (Path input : inputs.toList()) {
-                boolean isValid = input.getFileName().toString().startsWith("valid");
-                assertThat(isRendered(Files.readAllBytes(input)))
-                        .as("%s", input)
-                        .isEqualTo(isValid);
-                valid += isValid ? 1 : 0;
-                invalid += isValid ? 0 : 1;
-            }
+        for (Path input : inputs("template")) {
+            boolean isValid = input.getFileName().toString().startsWith("valid");
+            assertThat(isRendered(Files.readAllBytes(input))).as("%s", input).isEqualTo(isValid);
+            valid += isValid ? 1 : 0;
+            invalid += isValid ? 0 : 1;
         }
         assertThat(valid).isGreaterThan(2);
         assertThat(invalid).isGreaterThan(8);
+    }
+
+    /** Templates that run for seconds, until they reach a limit. */
+    @Test
+    @Tag("long")
+    void templatesThatReachALimitAreRefused() throws Exception {
+        assertThat(inputs("limits"))
+                .isNotEmpty()
+                .allSatisfy(input ->
+                        assertThat(isRendered(Files.readAllBytes(input))).isFalse());
+    }
+
+    private static List<Path> inputs(String kind) throws Exception {
+        Path corpus = Path.of(
+                Objects.requireNonNull(ChatTemplatesFuzzTest.class.getResource("ChatTemplatesFuzzTestInputs/" + kind))
+                        .toURI());
+        try (Stream<Path> inputs = Files.list(corpus)) {
+            return inputs.toList();
+        }
     }
 
     private static boolean isRendered(byte[] content) {
