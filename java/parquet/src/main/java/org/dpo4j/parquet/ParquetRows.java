@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.hardwood.metadata.ColumnChunk;
 import dev.hardwood.metadata.CompressionCodec;
+import dev.hardwood.metadata.FileMetaData;
 import dev.hardwood.metadata.RowGroup;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
@@ -54,6 +55,7 @@ final class ParquetRows implements RowFileFormat.Reader {
         try {
             return guarded(() -> {
                 checkCodecs(file.getFileMetaData().rowGroups());
+                checkRanges(file.getFileMetaData(), Files.size(path));
                 return new ParquetRows(file);
             });
         } catch (IOException e) {
@@ -83,6 +85,29 @@ final class ParquetRows implements RowFileFormat.Reader {
                             column.metaData().pathInSchema().toString(), codec.toString());
                 }
             }
+        }
+    }
+
+    /** Throws if the index places a column outside of the file: hardwood would look for its end without end. */
+    private static void checkRanges(FileMetaData index, long fileBytes) throws IOException {
+        long rows = 0;
+        for (RowGroup group : index.rowGroups()) {
+            rows += group.numRows();
+            boolean isInside = group.numRows() >= 0;
+            for (ColumnChunk column : group.columns()) {
+                long begin = column.chunkStartOffset();
+                long bytes = column.metaData().totalCompressedSize();
+                long page = column.metaData().dataPageOffset();
+                long values = column.metaData().numValues();
+                boolean isPlaced = begin >= 4 && bytes >= 0 && begin <= fileBytes - bytes;
+                isInside &= values == 0 || values > 0 && isPlaced && page >= begin && page <= begin + bytes;
+            }
+            if (!isInside) {
+                throw new IOException("the index places a column outside of the file");
+            }
+        }
+        if (rows != index.numRows()) {
+            throw new IOException("the index counts " + index.numRows() + " rows, and its row groups " + rows);
         }
     }
 

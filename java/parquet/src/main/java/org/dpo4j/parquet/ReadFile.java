@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,7 +15,13 @@ import org.jspecify.annotations.Nullable;
  * short ends Java with SIGBUS.
  */
 final class ReadFile implements InputFile {
+    /** What a read costs beside its bytes. */
+    private static final long READ_COST = 256;
+
     private final Path path;
+    /** Bytes that may still be read. A damaged index can make hardwood read the same range without end. */
+    private final AtomicLong budget = new AtomicLong();
+
     private @Nullable FileChannel channel;
 
     ReadFile(Path path) {
@@ -25,6 +32,7 @@ final class ReadFile implements InputFile {
     public void open() throws IOException {
         if (channel == null) {
             channel = FileChannel.open(path, StandardOpenOption.READ);
+            budget.set(64 * channel.size() + (64 << 20));
         }
     }
 
@@ -39,6 +47,9 @@ final class ReadFile implements InputFile {
     public ByteBuffer readRange(long offset, int length) throws IOException {
         if (offset < 0 || length < 0 || offset > length() - length) {
             throw new EOFException("the data end too early");
+        }
+        if (budget.addAndGet(-length - READ_COST) < 0) {
+            throw new IOException("the same data are read again and again");
         }
         ByteBuffer bytes = ByteBuffer.allocateDirect(length);
         while (bytes.hasRemaining()) {

@@ -139,6 +139,9 @@ class ParquetFilesTest {
         byte[] whole = Files.readAllBytes(FILES.resolve("pairs-zstd.parquet"));
         Files.write(cut, Arrays.copyOf(whole, whole.length / 2));
         assertRefused(cut, "cut.parquet cannot be read as Parquet (", "); is the file complete?");
+        // bytes of its index are changed, so that the library looks for the end of a column without end
+        assertRefused(
+                FILES.resolve("endless.parquet"), "endless.parquet cannot be read as Parquet (its data are damaged");
         Files.write(cut, Arrays.copyOf(whole, 4));
         assertRefused(cut, "cut.parquet cannot be read as Parquet (", "); is the file complete?");
     }
