@@ -8,12 +8,11 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.CodeSource;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.LocalDate;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.Sha256;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -36,8 +35,9 @@ final class DatasetKey {
      */
     static String find(String source, String options, String kinds) {
         String parts = String.join("\n", kinds, options, program(), source);
-        byte[] hash = sha256().digest(parts.getBytes(StandardCharsets.UTF_8));
-        return HexFormat.of().formatHex(hash).substring(0, NAME_LENGTH);
+        MessageDigest digest = Sha256.digest();
+        digest.update(parts.getBytes(StandardCharsets.UTF_8));
+        return Sha256.hex(digest).substring(0, NAME_LENGTH);
     }
 
     private static String state(Path file) throws IOException {
@@ -46,8 +46,8 @@ final class DatasetKey {
     }
 
     /**
-     * Identifies the code that converts rows: the state of its jar, or of its newest class file. So rows that another build
-     * converted are not used.
+     * Identifies the build of dpo4j: path, size and time of its jar, or of its newest class file. Another build may convert
+     * rows differently, so it does not reuse a store.
      */
     private static String program() {
         CodeSource source = DatasetKey.class.getProtectionDomain().getCodeSource();
@@ -78,7 +78,7 @@ final class DatasetKey {
      * as the template of Llama 3.1 does, the date is added.
      */
     static String hash(List<Path> directories) {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         boolean isDated = false;
         for (Path directory : directories) {
             try {
@@ -93,7 +93,7 @@ final class DatasetKey {
                         directory + " cannot be read (" + FileErrors.reason(e) + "); make its files readable", e);
             }
         }
-        return HexFormat.of().formatHex(digest.digest()) + (isDated ? " of " + LocalDate.now() : "");
+        return Sha256.hex(digest) + (isDated ? " of " + LocalDate.now() : "");
     }
 
     private static List<Path> settings(Path directory) throws IOException {
@@ -102,14 +102,6 @@ final class DatasetKey {
                     .filter(Files::isRegularFile)
                     .sorted()
                     .toList();
-        }
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

@@ -1,8 +1,7 @@
 package org.dpo4j.data;
 
 import java.nio.ByteBuffer;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import org.dpo4j.io.Sha256;
 
 /**
  * 128 bits of a row's token ids, by SHA-256. Rows with the same ids have the same fingerprint; of a million other rows,
@@ -49,15 +48,7 @@ record Fingerprint(long high, long low, long oppositeHigh, long oppositeLow) {
     private static Half half(int[] prompt, int[] completion) {
         ByteBuffer bytes = ByteBuffer.allocate(4 * (1 + prompt.length + completion.length));
         bytes.asIntBuffer().put(prompt.length).put(prompt).put(completion);
-        ByteBuffer digest = ByteBuffer.wrap(sha256().digest(bytes.array()));
+        ByteBuffer digest = ByteBuffer.wrap(Sha256.digest().digest(bytes.array()));
         return new Half(digest.getLong(), digest.getLong());
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
     }
 }

@@ -2,21 +2,12 @@ package org.dpo4j.train;
 
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.io.Sha256;
 
 /** SHA-256 of rows: of their tokens, targets and completions. A run is resumed only with the rows that it began with. */
 final class DataHash {
-    private final MessageDigest digest;
-
-    DataHash() {
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("Java has no SHA-256", e);
-        }
-    }
+    private final MessageDigest digest = Sha256.digest();
 
     /** Adds a packed row, and what it has beside its tokens. */
     void add(PackedBatch row, int[] annotations) {
@@ -39,6 +30,6 @@ final class DataHash {
     }
 
     String hex() {
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hex(digest);
     }
 }

@@ -4,29 +4,26 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.Sha256;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A directory {@code checkpoint-STEP}. It is written under another name, and its last file is {@code manifest.json}, which
- * lists the other files with size and SHA-256. Then the directory is renamed. So a directory without a manifest that
- * matches its files is not a checkpoint.
+ * A directory {@code checkpoint-STEP}. A run writes it in three steps: all files, under a temporary name of the directory;
+ * then {@code manifest.json}, with the size and the SHA-256 of each file; then it renames the directory. {@link #fault}
+ * compares the files with the manifest, so an incomplete or altered checkpoint is never restored.
  *
  * @param path the directory
  * @param step the optimizer steps that the run had done
@@ -41,7 +38,6 @@ public record CheckpointDirectory(Path path, int step) {
     private static final int FORMAT = 1;
     private static final Pattern NAME = Pattern.compile("checkpoint-([0-9]{1,9})");
     private static final String WRITING = ".checkpoint.writing";
-    private static final int CHUNK_BYTES = 1 << 20;
 
     /** Writes the files of a checkpoint into an empty directory. */
     @FunctionalInterface
@@ -144,7 +140,7 @@ public record CheckpointDirectory(Path path, int step) {
                 if (Files.size(named) != bytes) {
                     return named + " has " + Files.size(named) + " bytes, not the " + bytes + " that were written";
                 }
-                if (!sha256(named).equals(entry.path("sha256").asText())) {
+                if (!Sha256.hex(named).equals(entry.path("sha256").asText())) {
                     return named + " is not as it was written (its SHA-256 differs from " + MANIFEST + ")";
                 }
             }
@@ -168,25 +164,9 @@ public record CheckpointDirectory(Path path, int step) {
             entries.addObject()
                     .put("name", directory.relativize(file).toString())
                     .put("bytes", Files.size(file))
-                    .put("sha256", sha256(file));
+                    .put("sha256", Sha256.hex(file));
         }
         return manifest;
-    }
-
-    private static String sha256(Path file) throws IOException {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("Java has no SHA-256", e);
-        }
-        byte[] chunk = new byte[CHUNK_BYTES];
-        try (InputStream input = Files.newInputStream(file)) {
-            for (int read = input.read(chunk); read >= 0; read = input.read(chunk)) {
-                digest.update(chunk, 0, read);
-            }
-        }
-        return HexFormat.of().formatHex(digest.digest());
     }
 
     @Override
