@@ -3,7 +3,6 @@ package org.dpo4j.train;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -31,25 +30,8 @@ public final class DpoTrainer {
         return TrainRun.run(
                 train,
                 (model, read, reports, facts) -> {
-                    RowSource source = train.rows();
-                    source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
-                    Dataset<PreferencePair> pairs = Dataset.pairs(
-                            source, read, train.data().cache(), new ReadingReport("pairs", reports, facts));
-                    TrainRun.report(pairs.report(), "pairs", "", facts, listener);
-                    List<PreferencePair> evalPairs = List.of();
-                    RowSource evalSource = train.evalRows(source);
-                    if (evalSource != null) {
-                        Dataset<PreferencePair> eval = evalSource.equals(source)
-                                ? pairs
-                                : Dataset.pairs(
-                                        evalSource,
-                                        read,
-                                        train.data().cache(),
-                                        new ReadingReport("eval pairs", reports, facts));
-                        TrainRun.report(eval.report(), "eval pairs", "eval ", facts, listener);
-                        evalPairs = eval.rows();
-                    }
-                    return new PreferenceObjective(model, pairs.rows(), evalPairs, options);
+                    RunRows<PreferencePair> rows = RunRows.read(train, read, "pairs", Dataset::pairs, reports, facts);
+                    return new PreferenceObjective(model, rows.training(), rows.evaluation(), options);
                 },
                 listener);
     }

@@ -3,7 +3,6 @@ package org.dpo4j.train;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.UnpairedCompletion;
-import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -27,25 +26,9 @@ public final class KtoTrainer {
         return TrainRun.run(
                 train,
                 (model, read, reports, facts) -> {
-                    RowSource source = train.rows();
-                    source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
-                    Dataset<UnpairedCompletion> rows = Dataset.unpaired(
-                            source, read, train.data().cache(), new ReadingReport("rows", reports, facts));
-                    TrainRun.report(rows.report(), "rows", "", facts, listener);
-                    List<UnpairedCompletion> evalRows = List.of();
-                    RowSource evalSource = train.evalRows(source);
-                    if (evalSource != null) {
-                        Dataset<UnpairedCompletion> eval = evalSource.equals(source)
-                                ? rows
-                                : Dataset.unpaired(
-                                        evalSource,
-                                        read,
-                                        train.data().cache(),
-                                        new ReadingReport("eval rows", reports, facts));
-                        TrainRun.report(eval.report(), "eval rows", "eval ", facts, listener);
-                        evalRows = eval.rows();
-                    }
-                    return new UnpairedObjective(model, rows.rows(), evalRows, options);
+                    RunRows<UnpairedCompletion> rows =
+                            RunRows.read(train, read, "rows", Dataset::unpaired, reports, facts);
+                    return new UnpairedObjective(model, rows.training(), rows.evaluation(), options);
                 },
                 listener);
     }

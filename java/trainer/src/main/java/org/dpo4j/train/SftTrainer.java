@@ -4,7 +4,6 @@ import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Sequence;
-import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -32,25 +31,8 @@ public final class SftTrainer {
                     if (!dropouts.isEmpty()) {
                         facts.put("dropout", String.join(", ", dropouts) + " in config.json is not applied");
                     }
-                    RowSource source = train.rows();
-                    source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
-                    Dataset<Sequence> sequences = Dataset.sequences(
-                            source, read, train.data().cache(), new ReadingReport("rows", reports, facts));
-                    TrainRun.report(sequences.report(), "rows", "", facts, listener);
-                    List<Sequence> evalSequences = List.of();
-                    RowSource evalSource = train.evalRows(source);
-                    if (evalSource != null) {
-                        Dataset<Sequence> eval = evalSource.equals(source)
-                                ? sequences
-                                : Dataset.sequences(
-                                        evalSource,
-                                        read,
-                                        train.data().cache(),
-                                        new ReadingReport("eval rows", reports, facts));
-                        TrainRun.report(eval.report(), "eval rows", "eval ", facts, listener);
-                        evalSequences = eval.rows();
-                    }
-                    return new SequenceObjective(model, sequences.rows(), evalSequences, train);
+                    RunRows<Sequence> rows = RunRows.read(train, read, "rows", Dataset::sequences, reports, facts);
+                    return new SequenceObjective(model, rows.training(), rows.evaluation(), train);
                 },
                 listener);
     }

@@ -6,7 +6,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
-import org.dpo4j.data.DatasetReport;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.RejectedRows;
@@ -167,13 +166,6 @@ final class TrainRun {
                             rejected);
             return reader.read(model, read, listener, facts);
         }
-    }
-
-    /** Adds what was read to the header's facts. Warns if many rows are cut. */
-    static void report(
-            DatasetReport report, String rows, String prefix, Map<String, String> facts, RunListener listener) {
-        facts.putAll(report.facts(rows, prefix));
-        report.warning(rows).ifPresent(listener::notice);
     }
 
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
