@@ -12,15 +12,16 @@ import org.jspecify.annotations.Nullable;
 final class ExpressionParser {
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
 
-    /** Names that jinja2 passes itself. */
-    private static final Set<String> RESERVED_ARGUMENTS = Set.of("_loop_vars", "_block_vars");
-
     private static final int MAX_CHAIN = 100;
 
     private final TokenStream tokens;
+    private final ArgumentParser arguments;
+    private final SubscriptParser subscripts;
 
     ExpressionParser(TokenStream tokens) {
         this.tokens = tokens;
+        this.arguments = new ArgumentParser(tokens, this::expression);
+        this.subscripts = new SubscriptParser(tokens, this::expression);
     }
 
     /** How a list of expressions without brackets is read. */
@@ -319,7 +320,7 @@ final class ExpressionParser {
         for (int length = 0; ; length++) {
             checkChain(length);
             if (tokens.isOperator(".") || tokens.isOperator("[")) {
-                result = subscript(result);
+                result = subscripts.parse(result);
             } else if (tokens.isOperator("(")) {
                 result = call(result);
             } else {
@@ -347,112 +348,7 @@ final class ExpressionParser {
 
     private Ast.Call call(Expr function) {
         Position position = tokens.current().position();
-        return new Ast.Call(function, arguments(), position);
-    }
-
-    private Expr subscript(Expr value) {
-        Token open = tokens.next();
-        if (open.isOperator(".")) {
-            Token name = tokens.next();
-            if (name.kind() == Kind.NAME) {
-                return new Ast.GetAttribute(value, (String) name.value(), open.position());
-            }
-            if (name.kind() != Kind.NUMBER || name.value() instanceof Double) {
-                throw TokenStream.error("a name or whole number is expected, not " + name.describe(), name);
-            }
-            return new Ast.GetItem(value, new Ast.Const(name.value(), name.position()), open.position());
-        }
-        List<Expr> keys = new ArrayList<>();
-        while (!tokens.isOperator("]")) {
-            if (!keys.isEmpty()) {
-                tokens.expectOperator(",");
-            }
-            Expr key = subscripted(value, open.position());
-            if (key instanceof Ast.GetSlice && (!keys.isEmpty() || !tokens.isOperator("]"))) {
-                throw TokenStream.error("a slice beside another index is not supported", open);
-            }
-            keys.add(key);
-        }
-        tokens.expectOperator("]");
-        if (keys.size() == 1 && keys.get(0) instanceof Ast.GetSlice slice && slice.value() == value) {
-            return slice;
-        }
-        Expr key = keys.size() == 1 ? keys.get(0) : new Ast.TupleLiteral(keys, open.position());
-        return new Ast.GetItem(value, key, open.position());
-    }
-
-    /** A key, or a slice of the value. */
-    private Expr subscripted(Expr value, Position position) {
-        List<@Nullable Expr> bounds = new ArrayList<>();
-        if (!tokens.isOperator(":")) {
-            Expr key = expression();
-            if (!tokens.isOperator(":")) {
-                return key;
-            }
-            bounds.add(key);
-        } else {
-            bounds.add(null);
-        }
-        tokens.expectOperator(":");
-        bounds.add(isBoundEnd() || tokens.isOperator(":") ? null : expression());
-        bounds.add(tokens.skipOperator(":") && !isBoundEnd() ? expression() : null);
-        return new Ast.GetSlice(value, bounds, position);
-    }
-
-    private boolean isBoundEnd() {
-        return tokens.isOperator("]") || tokens.isOperator(",");
-    }
-
-    private CallArguments arguments() {
-        Token open = tokens.current();
-        tokens.expectOperator("(");
-        List<Expr> positional = new ArrayList<>();
-        List<Ast.Keyword> named = new ArrayList<>();
-        Expr unpacked = null;
-        Expr unpackedNames = null;
-        boolean isFirst = true;
-        while (!tokens.isOperator(")")) {
-            if (!isFirst) {
-                tokens.expectOperator(",");
-                if (tokens.isOperator(")")) {
-                    break;
-                }
-            }
-            isFirst = false;
-            boolean hasNone = unpacked == null && unpackedNames == null;
-            if (tokens.skipOperator("*")) {
-                require(hasNone, open);
-                unpacked = expression();
-            } else if (tokens.skipOperator("**")) {
-                require(unpackedNames == null, open);
-                unpackedNames = expression();
-            } else if (tokens.is(Kind.NAME) && tokens.look().isOperator("=")) {
-                require(unpackedNames == null, open);
-                named.add(keyword(named));
-            } else {
-                require(hasNone && named.isEmpty(), open);
-                positional.add(expression());
-            }
-        }
-        tokens.expectOperator(")");
-        return new CallArguments(positional, named, unpacked, unpackedNames);
-    }
-
-    private static void require(boolean isValid, Token open) {
-        if (!isValid) {
-            throw TokenStream.error("the arguments of this call are in an invalid order", open);
-        }
-    }
-
-    private Ast.Keyword keyword(List<Ast.Keyword> before) {
-        Token token = tokens.next();
-        String name = (String) token.value();
-        tokens.next();
-        if (RESERVED_ARGUMENTS.contains(name)
-                || before.stream().anyMatch(one -> one.name().equals(name))) {
-            throw TokenStream.error("the argument " + name + " is given twice", token);
-        }
-        return new Ast.Keyword(name, expression());
+        return new Ast.Call(function, arguments.parse(), position);
     }
 
     /** A chain of filters in front of a block; null if there is none. */
@@ -469,8 +365,8 @@ final class ExpressionParser {
     private Ast.FilterCall filter(@Nullable Expr value) {
         Position position = tokens.current().position();
         String name = dottedName();
-        CallArguments arguments = tokens.isOperator("(") ? arguments() : CallArguments.NONE;
-        return new Ast.FilterCall(value, name, arguments, position);
+        CallArguments passed = tokens.isOperator("(") ? arguments.parse() : CallArguments.NONE;
+        return new Ast.FilterCall(value, name, passed, position);
     }
 
     private String dottedName() {
@@ -485,16 +381,16 @@ final class ExpressionParser {
         Position position = tokens.next().position();
         boolean isNegated = tokens.skipName("not");
         String name = dottedName();
-        CallArguments arguments = CallArguments.NONE;
+        CallArguments passed = CallArguments.NONE;
         if (tokens.isOperator("(")) {
-            arguments = arguments();
+            passed = arguments.parse();
         } else if (hasArgument()) {
             if (tokens.isName("is")) {
                 throw TokenStream.error("two tests with is cannot be chained", tokens.current());
             }
-            arguments = new CallArguments(List.of(postfix(primary(false))), List.of(), null, null);
+            passed = new CallArguments(List.of(postfix(primary(false))), List.of(), null, null);
         }
-        Expr test = new Ast.TestCall(value, name, arguments, position);
+        Expr test = new Ast.TestCall(value, name, passed, position);
         return isNegated ? new Ast.Unary("not", test, position) : test;
     }
 
