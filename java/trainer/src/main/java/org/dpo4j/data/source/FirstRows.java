@@ -1,7 +1,6 @@
 package org.dpo4j.data.source;
 
 import java.util.List;
-import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** The first rows of a source, bad ones included. */
@@ -14,28 +13,12 @@ record FirstRows(RowSource source, int count) implements RowSource {
 
     @Override
     public Rows open() {
-        Rows rows = source.open();
-        return new Rows() {
+        return new ForwardedRows(source.open()) {
             private int read;
 
             @Override
             public @Nullable Row next() throws BadRow {
                 return read++ < count ? rows.next() : null;
-            }
-
-            @Override
-            public int number() {
-                return rows.number();
-            }
-
-            @Override
-            public IntFunction<String> places() {
-                return rows.places();
-            }
-
-            @Override
-            public void close() {
-                rows.close();
             }
         };
     }

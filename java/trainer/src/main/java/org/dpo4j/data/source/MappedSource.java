@@ -2,7 +2,6 @@ package org.dpo4j.data.source;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
-import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -22,27 +21,11 @@ public record MappedSource(RowSource source, UnaryOperator<ObjectNode> change, S
 
     @Override
     public Rows open() {
-        Rows rows = source.open();
-        return new Rows() {
+        return new ForwardedRows(source.open()) {
             @Override
             public @Nullable Row next() throws BadRow {
                 Row row = rows.next();
                 return row == null ? null : new Row(row.number(), change.apply(row.values()));
-            }
-
-            @Override
-            public int number() {
-                return rows.number();
-            }
-
-            @Override
-            public IntFunction<String> places() {
-                return rows.places();
-            }
-
-            @Override
-            public void close() {
-                rows.close();
             }
         };
     }

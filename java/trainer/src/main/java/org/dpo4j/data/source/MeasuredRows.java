@@ -5,11 +5,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Rows of a file, with the share of its bytes that has been read. */
-final class MeasuredRows implements Rows {
+final class MeasuredRows extends ForwardedRows {
 
     /** Counts the bytes read. */
     static final class Input extends FilterInputStream {
@@ -36,11 +35,10 @@ final class MeasuredRows implements Rows {
         }
     }
 
-    private final Rows rows;
     private final Input input;
 
     MeasuredRows(Rows rows, Input input) {
-        this.rows = rows;
+        super(rows);
         this.input = input;
     }
 
@@ -52,20 +50,5 @@ final class MeasuredRows implements Rows {
     @Override
     public @Nullable Row next() throws BadRow {
         return rows.next();
-    }
-
-    @Override
-    public int number() {
-        return rows.number();
-    }
-
-    @Override
-    public IntFunction<String> places() {
-        return rows.places();
-    }
-
-    @Override
-    public void close() {
-        rows.close();
     }
 }
