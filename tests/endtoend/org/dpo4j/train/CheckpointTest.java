@@ -12,6 +12,8 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -176,60 +178,10 @@ class CheckpointTest {
     @Tag("large")
     @Test
     void sequencesGoOnWithTheSameBits() throws IOException {
-        List<String> rows =
-                TinyRun.pairs(8).stream().map(CheckpointTest::sequence).toList();
-        Files.write(directory.resolve("sequences.jsonl"), rows);
-        SftTrainer.train(sft("never").build(), metrics -> {});
-        SftTrainer.train(
-                sft("all").saveStrategy(SaveStrategy.STEPS).saveSteps(3).build(), metrics -> {});
-        for (int step = 3; step < 12; step += 3) {
-            Path checkpoint = directory.resolve("all/checkpoint-" + step);
-            SftTrainer.train(
-                    sft("from-" + step)
-                            .resumeFromCheckpoint(checkpoint.toString())
-                            .build(),
-                    metrics -> {});
-            assertSame("from-" + step, "never");
-        }
-    }
-
-    @Tag("large")
-    @Test
-    void judgedCompletionsGoOnWithTheSameBits() throws IOException {
-        List<String> rows =
-                TinyRun.pairs(8).stream().map(CheckpointTest::judged).toList();
-        Files.write(directory.resolve("judged.jsonl"), rows);
-        KtoTrainer.train(kto("never").build(), metrics -> {});
-        KtoTrainer.train(
-                kto("all").saveStrategy(SaveStrategy.STEPS).saveSteps(3).build(), metrics -> {});
-        for (int step = 3; step < 12; step += 3) {
-            Path checkpoint = directory.resolve("all/checkpoint-" + step);
-            KtoTrainer.train(
-                    kto("from-" + step)
-                            .resumeFromCheckpoint(checkpoint.toString())
-                            .build(),
-                    metrics -> {});
-            assertSame("from-" + step, "never");
-        }
-    }
-
-    private static String judged(PreferencePair pair) {
-        return "{\"prompt_ids\":" + Arrays.toString(pair.prompt()) + ",\"completion_ids\":"
-                + Arrays.toString(pair.chosen()) + ",\"label\":" + (pair.row() % 3 != 0) + "}";
-    }
-
-    private KtoOptions.Builder kto(String output) {
-        return KtoOptions.builder()
-                .modelNameOrPath(directory.resolve("model"))
-                .datasetName(directory.resolve("judged.jsonl"))
-                .outputDir(directory.resolve(output))
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
-                .learningRate(1e-2)
-                .perDeviceTrainBatchSize(3)
-                .loggingSteps(5)
-                .maxSteps(12)
-                .saveStrategy(SaveStrategy.NO);
+        writeRows("rows.jsonl", CheckpointTest::sequence);
+        assertGoesOn(
+                output -> common(SftOptions.builder(), output),
+                options -> SftTrainer.train(options.build(), metrics -> {}));
     }
 
     private static String sequence(PreferencePair pair) {
@@ -238,10 +190,28 @@ class CheckpointTest {
         return "{\"ids\":" + Arrays.toString(ids) + "}";
     }
 
-    private SftOptions.Builder sft(String output) {
-        return SftOptions.builder()
-                .modelNameOrPath(directory.resolve("model"))
-                .datasetName(directory.resolve("sequences.jsonl"))
+    @Tag("large")
+    @Test
+    void judgedCompletionsGoOnWithTheSameBits() throws IOException {
+        writeRows("rows.jsonl", CheckpointTest::judged);
+        assertGoesOn(
+                output -> common(KtoOptions.builder(), output),
+                options -> KtoTrainer.train(options.build(), metrics -> {}));
+    }
+
+    private static String judged(PreferencePair pair) {
+        return "{\"prompt_ids\":" + Arrays.toString(pair.prompt()) + ",\"completion_ids\":"
+                + Arrays.toString(pair.chosen()) + ",\"label\":" + (pair.row() % 3 != 0) + "}";
+    }
+
+    private void writeRows(String name, Function<PreferencePair, String> row) throws IOException {
+        Files.write(directory.resolve(name), TinyRun.pairs(8).stream().map(row).toList());
+    }
+
+    /** 12 steps over {@code rows.jsonl}. */
+    private <B extends TrainOptionsBuilder<B>> B common(B options, String output) {
+        return options.modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("rows.jsonl"))
                 .outputDir(directory.resolve(output))
                 .device(IS_CPU ? "cpu" : "cuda")
                 .dtype(Precision.FLOAT32)
@@ -250,6 +220,17 @@ class CheckpointTest {
                 .loggingSteps(5)
                 .maxSteps(12)
                 .saveStrategy(SaveStrategy.NO);
+    }
+
+    private <B extends TrainOptionsBuilder<B>> void assertGoesOn(Function<String, B> options, Consumer<B> train)
+            throws IOException {
+        train.accept(options.apply("never"));
+        train.accept(options.apply("all").saveStrategy(SaveStrategy.STEPS).saveSteps(3));
+        for (int step = 3; step < 12; step += 3) {
+            Path checkpoint = directory.resolve("all/checkpoint-" + step);
+            train.accept(options.apply("from-" + step).resumeFromCheckpoint(checkpoint.toString()));
+            assertSame("from-" + step, "never");
+        }
     }
 
     private void train(DpoOptions.Builder options) {
