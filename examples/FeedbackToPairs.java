@@ -32,8 +32,8 @@ import java.util.stream.Stream;
  *     'thumb', thumb, 'time', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) FROM feedback"
  * </pre>
  *
- * The last click on an answer in a conversation counts. Votes of several conversations on the same prompt and answer are
- * added; an answer with as many ups as downs is left out. OUTPUT/unpaired.jsonl has every other answer: {"prompt",
+ * If an answer was clicked several times in a conversation, the last click counts. The same answer to the same prompt may
+ * occur in several conversations: then its votes are added, and an answer with as many ups as downs is left out. OUTPUT/unpaired.jsonl has every other answer: {"prompt",
  * "completion", "label"}. OUTPUT/pairs.jsonl has each up-voted answer with each down-voted answer of the same prompt:
  * {"prompt", "chosen", "rejected", "weight"}. The weights of a prompt sum to one, so that no prompt counts more than others.
  */

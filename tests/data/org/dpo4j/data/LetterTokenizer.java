@@ -65,7 +65,7 @@ public final class LetterTokenizer {
         return new ReadOptions(tokenizer, SIZE, Truncation.NONE, onBadRow);
     }
 
-    /** Likewise, with options of long and repeated rows. */
+    /** The same with options for rows that are too long, and for repeated rows. */
     static ReadOptions options(
             @Nullable Tokenizer tokenizer,
             Truncation truncation,

@@ -40,7 +40,7 @@ final class ParquetRows implements RowFileFormat.Reader {
 
     private final ParquetFileReader file;
     private final List<SchemaNode> columns;
-    /** Null if the file has no rows; hardwood cannot open a row group without rows. */
+    /** Null if the file has no rows, because hardwood throws when it opens a row group without rows. */
     private final @Nullable RowReader rows;
 
     private ParquetRows(ParquetFileReader file) {

@@ -11,11 +11,11 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file whose ranges are copied to memory. Hardwood's own would map the file, and a mapped file that another process cuts
- * short ends Java with SIGBUS.
+ * A Parquet file, read by position. Hardwood's own {@code InputFile} maps the file into memory. If another process then
+ * truncates the file, reading the mapping ends the JVM with SIGBUS. A read by position throws an exception instead.
  */
 final class ReadFile implements InputFile {
-    /** What a read costs beside its bytes. */
+    /** Bytes that a read counts in addition to its own, so that empty reads use up the budget too. */
     private static final long READ_COST = 256;
 
     private final Path path;

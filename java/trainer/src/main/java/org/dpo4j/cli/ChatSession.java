@@ -58,8 +58,8 @@ final class ChatSession {
     }
 
     /**
-     * The special token that the template writes behind an answer, such as {@code <|im_end|>}, and the tokenizer's EOS.
-     * Files of a model may name only another token as EOS, with which a base model ends documents.
+     * The tokens that end an answer: the special token that the template writes after it, such as {@code <|im_end|>}, and
+     * the tokenizer's EOS. Both are needed, because some model directories name as EOS only the token that ends a document.
      */
     private Set<Integer> endOfTurn() {
         Set<Integer> ends = new HashSet<>();

@@ -200,7 +200,7 @@ final class GenerationOptions {
         }
     }
 
-    /** What a command says on standard error if the file makes it sample; null otherwise. */
+    /** A notice for standard error if {@code generation_config.json} turns sampling on; else null. */
     private @Nullable String notice(GenerationDefaults file) {
         return temperature == null && temperature(file) != 0
                 ? "generation_config.json sets do_sample, so tokens are sampled; --temperature 0 turns it off"

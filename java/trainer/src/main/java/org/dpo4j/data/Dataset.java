@@ -49,8 +49,9 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
-     * Reads unpaired completions. A row has the columns {@code prompt, completion, label}, or {@code prompt_ids,
-     * completion_ids, label}, or it is a pair, which becomes two rows.
+     * Reads unpaired completions: rows with the columns {@code prompt, completion, label} or {@code prompt_ids,
+     * completion_ids, label}. Pairs are read too. The chosen completion of a pair becomes a desirable row, the rejected one
+     * an undesirable row.
      */
     public static Dataset<UnpairedCompletion> unpaired(
             RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {

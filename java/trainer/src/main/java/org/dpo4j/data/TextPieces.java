@@ -12,10 +12,10 @@ import java.util.function.Function;
  * space that follows a visible ASCII character, or before a line break that follows an ASCII letter or digit. {@link
  * #isExact} says for which tokenizers the ids of the pieces are those of the whole text.
  *
- * <p>Why they are: the regular expressions of these pre-tokenizers have no look-behind, none of their alternatives matches a
- * visible character and a space after it, nor a letter or digit and a line break after it, and their only look-ahead is at
- * the end of white space. So every match ends at such a place or before it, and neither side depends on the other. What
- * follows the pre-tokenizer, BPE, encodes each match alone.
+ * <p>The ids are the same because no match of the pre-tokenizer's regular expression crosses the end of a piece. No
+ * alternative matches a visible character followed by a space, or a letter or digit followed by a line break. The
+ * expression has no look-behind, and its only look-ahead is at the end of white space, so a match does not depend on text
+ * beyond the end of its piece. BPE encodes each match separately.
  */
 final class TextPieces {
     private static final Set<String> PATTERNS = Set.of(
