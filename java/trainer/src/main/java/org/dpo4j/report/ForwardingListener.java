@@ -29,6 +29,11 @@ public abstract class ForwardingListener implements RunListener {
     }
 
     @Override
+    public void diagnosis(Diagnosis diagnosis) {
+        listener.diagnosis(diagnosis);
+    }
+
+    @Override
     public boolean isCancelled() {
         return listener.isCancelled();
     }

@@ -19,6 +19,11 @@ public interface RunListener {
     /** Receives one line that the user should read now, such as which step the saved weights are from. */
     default void notice(String line) {}
 
+    /** Receives a diagnosis. By default it is a notice. */
+    default void diagnosis(Diagnosis diagnosis) {
+        notice(diagnosis.toString());
+    }
+
     /**
      * Whether the run should end now. It is called between micro-batches and between batches. A cancelled run saves its
      * weights if it has trained a step, and throws {@link java.util.concurrent.CancellationException}.
