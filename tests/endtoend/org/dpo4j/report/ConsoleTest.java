@@ -6,6 +6,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,6 +49,21 @@ class ConsoleTest {
         String empty = "training [" + " ".repeat(cells) + "] 0/10000";
         assertThat(drawn[1]).isEqualTo(empty.substring(0, Math.min(empty.length(), columns - 1)));
         assertThat(drawn[2].chars().filter(c -> c == '=').count()).isEqualTo(Math.max(0, cells - 1));
+    }
+
+    /** Long texts are cut: the start of a prompt, the end of a continuation. Control characters cannot change the terminal. */
+    @Test
+    void samplesOfAnEvaluationAreShownShortened() {
+        var policy = new GeneratedSample.Continuation("b".repeat(200), 0.25);
+        var reference = new GeneratedSample.Continuation("two\nlines\u001b[31m", null);
+        var sample = new GeneratedSample(1, "a".repeat(200) + "?", policy, reference);
+        new Console(out, 0).generations(new Generations(20, List.of(sample)));
+        assertThat(text().lines())
+                .containsExactly(
+                        "step 20  samples",
+                        "  prompt     …" + "a".repeat(98) + "?",
+                        "  policy     [+0.250] " + "b".repeat(99) + "…",
+                        "  reference  two lines?[31m");
     }
 
     /** The time left is that of the units since the first report; the time of those before it is unknown. */

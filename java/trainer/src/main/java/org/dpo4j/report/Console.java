@@ -62,6 +62,12 @@ public final class Console implements RunListener, AutoCloseable {
     }
 
     @Override
+    public synchronized void generations(Generations generations) {
+        out.println(isTerminal() ? ProgressBar.ERASE + generations : generations.toString());
+        hasUnfinishedLine = false;
+    }
+
+    @Override
     public synchronized void progress(String phase, long done, long total) {
         if (!phase.equals(this.phase) || done == 0) {
             this.phase = phase;

@@ -14,6 +14,11 @@ public abstract class ForwardingListener implements RunListener {
     }
 
     @Override
+    public void generations(Generations generations) {
+        listener.generations(generations);
+    }
+
+    @Override
     public void header(RunHeader header) {
         listener.header(header);
     }

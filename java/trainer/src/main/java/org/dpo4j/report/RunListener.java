@@ -10,6 +10,9 @@ public interface RunListener {
     /** Receives the facts of the run before its first pass. */
     default void header(RunHeader header) {}
 
+    /** Receives samples of policy and reference after an evaluation, if {@code generate_during_eval} is true. */
+    default void generations(Generations generations) {}
+
     /**
      * Reports that {@code done} of {@code total} units of a phase are done. The first report of a phase has 0, unless the
      * phase is reported only because it takes long. {@code total} may change, if it is an estimate.
