@@ -42,7 +42,12 @@ public final class Main {
             LogpsCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
-            DoctorCommand.class);
+            DoctorCommand.class,
+            OptionsCommand.class,
+            CompletionCommand.class);
+
+    /** The commands that read the options of the others. */
+    private static final Set<Class<?>> NEED_ALL = Set.of(OptionsCommand.class, CompletionCommand.class);
 
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
@@ -112,6 +117,7 @@ public final class Main {
                 .filter(type -> arguments.length > 0
                         && arguments[0].equals(type.getAnnotation(Command.class).name()))
                 .findFirst()
+                .filter(type -> !NEED_ALL.contains(type))
                 .<List<Class<?>>>map(List::of)
                 .orElse(COMMANDS);
     }

@@ -32,6 +32,11 @@ record OtherOptions(String name, List<String> accepted, String instead) {
         return null;
     }
 
+    /** All of them, in the order of the file. */
+    static List<OtherOptions> all() {
+        return ALL;
+    }
+
     static boolean has(String name) {
         return find(name) != null;
     }

@@ -116,22 +116,23 @@ public final class JsonFile {
 
     /** Writes the object in the format of Python's {@code json.dumps(indent=2)}, completely or not at all. */
     public static void write(Path file, ObjectNode json) {
-        OutputFile.write(file, text(json));
+        OutputFile.write(file, text(json).getBytes(StandardCharsets.UTF_8));
     }
 
     /** Size of the file that {@link #write} writes. */
     public static long bytes(ObjectNode json) {
-        return text(json).length;
+        return text(json).getBytes(StandardCharsets.UTF_8).length;
     }
 
-    private static byte[] text(ObjectNode json) {
+    /** The object in the format of {@link #write}. */
+    public static String text(ObjectNode json) {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter(
                 Separators.createDefaultInstance().withObjectFieldValueSpacing(Separators.Spacing.AFTER));
         DefaultIndenter lines = new DefaultIndenter("  ", "\n");
         printer.indentObjectsWith(lines);
         printer.indentArraysWith(lines);
         try {
-            return (MAPPER.writer(printer).writeValueAsString(json) + "\n").getBytes(StandardCharsets.UTF_8);
+            return MAPPER.writer(printer).writeValueAsString(json) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("an object of JSON values has no JSON", e);
         }

@@ -9,7 +9,10 @@ import picocli.CommandLine.Option;
 public final class DeviceOptions extends OptionGroup {
 
     /** {@code auto}, {@code cuda} or {@code cpu}. */
-    @Option(names = "--device", description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--device",
+            completionCandidates = OptionCandidates.Devices.class,
+            description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
     String device = "auto";
 
     /**

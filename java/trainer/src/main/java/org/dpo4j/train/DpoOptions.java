@@ -77,6 +77,7 @@ public record DpoOptions(
                 names = "--loss_type",
                 arity = "1..*",
                 split = ",",
+                completionCandidates = OptionCandidates.Losses.class,
                 description = "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default sigmoid. sft alone has no"
                         + " reference and logs no rewards.")
         private List<String> lossType = List.of(LossType.SIGMOID.option());
@@ -90,6 +91,7 @@ public record DpoOptions(
 
         @Option(
                 names = "--f_divergence_type",
+                completionCandidates = OptionCandidates.Divergences.class,
                 description = "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}. The"
                         + " last three work with the losses sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and"
                         + " discopop only.")

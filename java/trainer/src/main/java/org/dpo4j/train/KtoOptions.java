@@ -43,6 +43,7 @@ public record KtoOptions(TrainOptions train, UnpairedLoss.Options loss) {
 
         @Option(
                 names = "--loss_type",
+                completionCandidates = OptionCandidates.UnpairedLosses.class,
                 description = "Loss of a completion: kto or apo_zero_unpaired; default ${DEFAULT-VALUE}.")
         private String lossType = Type.KTO.option();
 

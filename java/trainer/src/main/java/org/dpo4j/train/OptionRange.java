@@ -102,6 +102,16 @@ public enum OptionRange {
         return words;
     }
 
+    /** The least value of the range. */
+    public double min() {
+        return min;
+    }
+
+    /** The greatest value of the range. */
+    public double max() {
+        return max;
+    }
+
     private String option() {
         return name().toLowerCase(Locale.ROOT);
     }
