@@ -2,7 +2,7 @@
 //   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
 //
 // With a soft cap, P is that of the scores s = cap tanh(scale q k^T / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
-// P is recomputed tile by tile, one exp per element. Only a tile of P and of d_s is in memory at a time. The workspace holds D. A task is
+// P is recomputed tile by tile, one exp per element. Only a tile of P and of d_s is in memory at a time. The workspace holds D, and the fp32 sums of d_q if it is bf16. A task is
 // one segment without prefix, its dependents (the segments whose prefix it is), and one kv head. So all terms of the same d_k, d_v or d_q
 // are in one task. They are added in a fixed order: by tile of keys, and for each tile, by the segment of the queries.
 #include "attention_tiles.h"
@@ -38,6 +38,7 @@ struct Mask {
   }
 };
 
+template <class T>
 struct Task {
   const dpo4j_attention_backward_params& p;
   const dpo4j_segment* family;  // a segment without prefix, then its dependents
@@ -52,6 +53,13 @@ struct Task {
     return p.lse[(s.query_begin + heads.query_of(row)) * p.shape.heads + heads.head_of(row)];
   }
 
+  // Where d_q of a row is summed: in place, or in the workspace if d_q is not fp32.
+  float* sums_of(const dpo4j_segment& s, int64_t row) const {
+    if constexpr (sizeof(T) == sizeof(float)) return static_cast<float*>(p.d_q) + heads.at(s, row, p.shape.q_stride);
+    const int64_t width = p.shape.head_width;
+    return static_cast<float*>(p.workspace) + p.query_rows * p.shape.heads + heads.at(s, row, p.shape.heads * width);
+  }
+
   void prepare(const dpo4j_segment& reader) const;
   void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
@@ -60,40 +68,44 @@ struct Task {
   void add_to_keys(float* sums, const float* weights, const float* rows, const Mask& mask) const;
   void add_to_queries(const Mask& mask) const;
   void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
+  void store_queries(const dpo4j_segment& reader) const;
   void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void run() const;
 };
 
 // Computes D of each row, and sets d_q to 0.
-void Task::prepare(const dpo4j_segment& reader) const {
-  const float* d_out = static_cast<const float*>(p.d_out);
-  const float* out = static_cast<const float*>(p.out);
+template <class T>
+void Task<T>::prepare(const dpo4j_segment& reader) const {
+  const T* d_out = static_cast<const T*>(p.d_out);
+  const T* out = static_cast<const T*>(p.out);
   for (int64_t row = 0; row < reader.query_count * heads.group; row++) {
     const int64_t at = heads.at(reader, row, p.shape.out_stride);
     d_of(reader, row) =
         sum_over(p.shape.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
-    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row, p.shape.q_stride);
+    float* d_q = sums_of(reader, row);
     each_vector(p.shape.head_width, [&](int64_t i, auto lanes) { store(d_q + i, all(0), lanes); });
   }
 }
 
-void Task::load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
-  const float* k = static_cast<const float*>(p.k);
-  const float* v = static_cast<const float*>(p.v);
+template <class T>
+void Task<T>::load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+  const T* k = static_cast<const T*>(p.k);
+  const T* v = static_cast<const T*>(p.v);
   const auto offset = [&](int64_t j) { return (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width; };
   for (int64_t j = 0; j < count; j++) pack_row(tile.keys + j * stride(), k + offset(j), p.shape.head_width, 1);
-  pack_columns(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
-  pack_columns(tile.values_transposed, count, p.shape.head_width, [&](int64_t j) { return v + offset(j); });
+  pack_columns<T>(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
+  pack_columns<T>(tile.values_transposed, count, p.shape.head_width, [&](int64_t j) { return v + offset(j); });
   each_vector(count * stride(), [&](int64_t i, auto lanes) {
     store(tile.d_keys + i, all(0), lanes);
     store(tile.d_values + i, all(0), lanes);
   });
 }
 
-void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const {
-  const float* q = static_cast<const float*>(p.q);
-  const float* d_out = static_cast<const float*>(p.d_out);
+template <class T>
+void Task<T>::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const {
+  const T* q = static_cast<const T*>(p.q);
+  const T* d_out = static_cast<const T*>(p.d_out);
   for (int64_t row = 0; row < rows; row++) {
     pack_row(tile.q + row * stride(), q + heads.at(reader, row_begin + row, p.shape.q_stride), p.shape.head_width, p.shape.scale);
     pack_row(tile.d_out + row * stride(), d_out + heads.at(reader, row_begin + row, p.shape.out_stride), p.shape.head_width, 1);
@@ -101,7 +113,8 @@ void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t 
 }
 
 // Turns scores into P, and d_out v^T into d_s, both for the keys that the row sees.
-void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
+template <class T>
+void Task<T>::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
   each_vector(seen, [&](int64_t i, auto lanes) {
     const Floats e = exp(load(probabilities + i, lanes) - lse);
     store(probabilities + i, e, lanes);
@@ -109,7 +122,8 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
-void Task::differentiate_capped_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
+template <class T>
+void Task<T>::differentiate_capped_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
   const float cap = p.shape.soft_cap, over_cap = 1 / cap;
   each_vector(seen, [&](int64_t i, auto lanes) {
     const Floats t = tanh(load(probabilities + i, lanes) * over_cap);
@@ -121,7 +135,8 @@ void Task::differentiate_capped_row(float* probabilities, float* d_s, int64_t se
 
 // sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Rows that do
 // not see the key are left out of the sum, not multiplied by 0, because their numbers may be NaN.
-void Task::add_to_keys(float* sums, const float* weights, const float* rows, const Mask& mask) const {
+template <class T>
+void Task<T>::add_to_keys(float* sums, const float* weights, const float* rows, const Mask& mask) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
   for (int64_t key = 0; key < mask.count; key += kTileRows) {
@@ -136,7 +151,8 @@ void Task::add_to_keys(float* sums, const float* weights, const float* rows, con
 }
 
 // d_q = d_s k, for each row over the keys that it sees. Keys that a row does not see are left out for the same reason.
-void Task::add_to_queries(const Mask& mask) const {
+template <class T>
+void Task<T>::add_to_queries(const Mask& mask) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
   const bool last_row_sees_first = mask.keys(mask.row_count - 1).begin == 0;
@@ -160,7 +176,8 @@ void Task::add_to_queries(const Mask& mask) const {
 
 // Adds the terms of query rows [row_begin, row_begin + rows) of a segment to d_k and d_v of the tile, and the terms of the tile to d_q of
 // these rows. `first_unseen` as in Mask.
-void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
+template <class T>
+void Task<T>::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();
   const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
@@ -180,22 +197,32 @@ void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t r
   add_to_keys(tile.d_keys, tile.d_s, tile.q, mask);
   add_to_queries(mask);
   for (int64_t row = 0; row < rows; row++) {
-    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.shape.q_stride);
+    float* d_q = sums_of(reader, row_begin + row);
     each_vector(p.shape.head_width, [&](int64_t i, auto lanes) {
       store(d_q + i, fma(all(p.shape.scale), load(tile.d_q + row * width + i, lanes), load(d_q + i, lanes)), lanes);
     });
   }
 }
 
-void Task::store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
-  for (int64_t j = 0; j < count; j++) {
-    const int64_t at = (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
-    unpack_row(static_cast<float*>(p.d_k) + at, tile.d_keys + j * stride(), p.shape.head_width);
-    unpack_row(static_cast<float*>(p.d_v) + at, tile.d_values + j * stride(), p.shape.head_width);
+template <class T>
+void Task<T>::store_queries(const dpo4j_segment& reader) const {
+  if (sizeof(T) == sizeof(float)) return;
+  for (int64_t row = 0; row < reader.query_count * heads.group; row++) {
+    unpack_row(static_cast<T*>(p.d_q) + heads.at(reader, row, p.shape.q_stride), sums_of(reader, row), p.shape.head_width);
   }
 }
 
-void Task::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+template <class T>
+void Task<T>::store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+  for (int64_t j = 0; j < count; j++) {
+    const int64_t at = (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
+    unpack_row(static_cast<T*>(p.d_k) + at, tile.d_keys + j * stride(), p.shape.head_width);
+    unpack_row(static_cast<T*>(p.d_v) + at, tile.d_values + j * stride(), p.shape.head_width);
+  }
+}
+
+template <class T>
+void Task<T>::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
   load_keys(owner, begin, count);
   const dpo4j_segment* last_reader = &owner == family ? family + family->dependents : &owner;
   for (const dpo4j_segment* reader = &owner; reader <= last_reader; reader++) {
@@ -211,12 +238,14 @@ void Task::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) co
   store_keys(owner, begin, count);
 }
 
-void Task::run() const {
+template <class T>
+void Task<T>::run() const {
   for (int64_t member = 0; member <= family->dependents; member++) prepare(family[member]);
   for (int64_t member = 0; member <= family->dependents; member++) {
     const dpo4j_segment& owner = family[member];
     for (int64_t begin = 0; begin < owner.query_count; begin += kKeys) run_keys(owner, begin, min(kKeys, owner.query_count - begin));
   }
+  for (int64_t member = 0; member <= family->dependents; member++) store_queries(family[member]);
 }
 
 }  // namespace
@@ -226,7 +255,8 @@ void run(Threads& threads, const dpo4j_attention_backward_params& p) {
     const dpo4j_segment* segment = p.segments + task / p.shape.kv_heads;
     if (segment->prefix_count > 0) return;  // handled in the task of its prefix
     const HeadGroup heads = {task % p.shape.kv_heads, p.shape.heads / p.shape.kv_heads, p.shape.head_width};
-    Task{p, segment, heads, *static_cast<Tile*>(scratch)}.run();
+    with_storage(p.shape.dtype,
+                 [&](auto stored) { Task<typename decltype(stored)::Type>{p, segment, heads, *static_cast<Tile*>(scratch)}.run(); });
   });
 }
 

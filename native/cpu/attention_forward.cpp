@@ -23,11 +23,13 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
+template <class T>
 struct Task {
   const dpo4j_attention_forward_params& p;
   const dpo4j_segment& segment;
   HeadGroup heads;
   int64_t row_begin, rows;  // stacked rows
+  int64_t fetched_heads;    // how many heads of a key to fetch into the cache before the first is used; 0 if they are there
   Tile& tile;
 
   int64_t stride() const { return padded(p.shape.head_width); }
@@ -49,8 +51,9 @@ struct Task {
   void run() const;
 };
 
-void Task::load_queries() const {
-  const float* q = static_cast<const float*>(p.q);
+template <class T>
+void Task<T>::load_queries() const {
+  const T* q = static_cast<const T*>(p.q);
   for (int64_t row = 0; row < rows; row++) {
     pack_row(tile.q + row * stride(), q + heads.at(segment, row_begin + row, p.shape.q_stride), p.shape.head_width, p.shape.scale);
     each_vector(stride(), [&](int64_t i, auto lanes) { store(tile.out + row * stride() + i, all(0), lanes); });
@@ -59,22 +62,29 @@ void Task::load_queries() const {
   }
 }
 
-void Task::load_keys(int64_t begin, int64_t count) const {
-  const float* k = static_cast<const float*>(p.k);
-  const float* v = static_cast<const float*>(p.v);
+template <class T>
+void Task<T>::load_keys(int64_t begin, int64_t count) const {
+  const T* k = static_cast<const T*>(p.k);
+  const T* v = static_cast<const T*>(p.v);
   const auto offset = [&](int64_t j) { return key_row(segment, begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width; };
-  pack_columns(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
+  for (int64_t j = 0; j < count && fetched_heads > 0; j++) {
+    prefetch_row(k + offset(j), fetched_heads * p.shape.head_width);
+    prefetch_row(v + offset(j), fetched_heads * p.shape.head_width);
+  }
+  pack_columns<T>(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
   for (int64_t j = 0; j < count; j++) pack_row(tile.values + j * stride(), v + offset(j), p.shape.head_width, 1);
 }
 
 // Turns scores into cap tanh(score / cap).
-void Task::cap_scores(float* scores, int64_t count) const {
+template <class T>
+void Task<T>::cap_scores(float* scores, int64_t count) const {
   const float cap = p.shape.soft_cap, over_cap = 1 / cap;
   each_vector(count, [&](int64_t i, auto lanes) { store(scores + i, cap * tanh(load(scores + i, lanes) * over_cap), lanes); });
 }
 
 // Turns the scores of the keys that a row sees into exp(score - maximum). Returns the factor that rescales the earlier sums of the row.
-float Task::add_scores(int64_t row, Range keys) const {
+template <class T>
+float Task<T>::add_scores(int64_t row, Range keys) const {
   float* scores = tile.scores + row * kKeys + keys.begin;
   const int64_t count = keys.end - keys.begin;
   if (p.shape.soft_cap > 0) cap_scores(scores, count);
@@ -94,7 +104,8 @@ float Task::add_scores(int64_t row, Range keys) const {
 
 // out += scores v. Keys that all rows of a block see are multiplied for the whole block, the others row by row. The value of a key that a
 // row does not see may be anything, also NaN, so it is left out and not multiplied by 0.
-void Task::add_values(int64_t first_row, int64_t end_row, int64_t key_begin, int64_t keys) const {
+template <class T>
+void Task<T>::add_values(int64_t first_row, int64_t end_row, int64_t key_begin, int64_t keys) const {
   const bool last_row_sees_first = seen(end_row - 1, key_begin, keys).begin == 0;
   for (int64_t row = first_row; row < end_row;) {
     const bool all_see_all = last_row_sees_first && seen(row, key_begin, keys).end == keys;
@@ -113,7 +124,8 @@ void Task::add_values(int64_t first_row, int64_t end_row, int64_t key_begin, int
   }
 }
 
-void Task::add_keys(int64_t begin, int64_t count) const {
+template <class T>
+void Task<T>::add_keys(int64_t begin, int64_t count) const {
   load_keys(begin, count);
   int64_t first_row = 0, end_row = rows;  // the rows that see a key of this tile
   while (visible(first_row) <= begin) first_row++;
@@ -130,19 +142,21 @@ void Task::add_keys(int64_t begin, int64_t count) const {
   add_values(first_row, end_row, begin, count);
 }
 
-void Task::store_rows() const {
+template <class T>
+void Task<T>::store_rows() const {
   for (int64_t row = 0; row < rows; row++) {
     const int64_t query_row = segment.query_begin + heads.query_of(row_begin + row);
     p.lse[query_row * p.shape.heads + heads.head_of(row_begin + row)] =
         static_cast<float>(tile.maximum[row] + ::log(static_cast<double>(tile.sum[row])));
-    float* out = static_cast<float*>(p.out) + heads.at(segment, row_begin + row, p.shape.out_stride);
+    T* out = static_cast<T*>(p.out) + heads.at(segment, row_begin + row, p.shape.out_stride);
     const float* sums = tile.out + row * stride();
     const float inverse = 1 / tile.sum[row];
     each_vector(p.shape.head_width, [&](int64_t i, auto lanes) { store(out + i, load(sums + i, lanes) * inverse, lanes); });
   }
 }
 
-void Task::run() const {
+template <class T>
+void Task<T>::run() const {
   load_queries();
   const int64_t keys = visible(rows - 1);
   for (int64_t begin = first_visible(0) / kKeys * kKeys; begin < keys; begin += kKeys) add_keys(begin, min(kKeys, keys - begin));
@@ -151,15 +165,35 @@ void Task::run() const {
 
 }  // namespace
 
-void run(Threads& threads, const dpo4j_attention_forward_params& p) {
+namespace {
+
+constexpr int64_t kFewRows = 16, kManySegments = 16;
+
+void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segment, int64_t kv_head, int64_t row_begin, int64_t fetched_heads,
+              Tile& tile) {
   const int64_t group = p.shape.heads / p.shape.kv_heads;
-  const int64_t tiles = (p.max_queries * group + kQueryRows - 1) / kQueryRows;
-  parallel(threads, p.segment_count * p.shape.kv_heads * tiles, [&](int64_t task, void* scratch) {
-    const dpo4j_segment& segment = p.segments[task / (p.shape.kv_heads * tiles)];
-    const HeadGroup heads = {task / tiles % p.shape.kv_heads, group, p.shape.head_width};
-    const int64_t row_begin = task % tiles * kQueryRows;
-    const int64_t rows = min(kQueryRows, segment.query_count * group - row_begin);
-    if (rows > 0) Task{p, segment, heads, row_begin, rows, *static_cast<Tile*>(scratch)}.run();
+  const int64_t rows = min(kQueryRows, segment.query_count * group - row_begin);
+  if (rows <= 0) return;
+  const HeadGroup heads = {kv_head, group, p.shape.head_width};
+  with_storage(p.shape.dtype, [&](auto stored) {
+    Task<typename decltype(stored)::Type>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run();
+  });
+}
+
+}  // namespace
+
+// With few queries, memory bounds the call. A key has its heads one after another. So if there are enough segments, a task computes all
+// heads of a segment, and fetches whole keys.
+void run(Threads& threads, const dpo4j_attention_forward_params& p) {
+  const int64_t stacked = p.max_queries * (p.shape.heads / p.shape.kv_heads);
+  const int64_t tiles = (stacked + kQueryRows - 1) / kQueryRows;
+  const int64_t heads = stacked <= kFewRows && p.segment_count >= kManySegments ? p.shape.kv_heads : 1;  // of a task
+  const int64_t parts = p.shape.kv_heads / heads * tiles;
+  parallel(threads, p.segment_count * parts, [&](int64_t task, void* scratch) {
+    const dpo4j_segment& segment = p.segments[task / parts];
+    const int64_t first = task / tiles % (p.shape.kv_heads / heads), row_begin = task % tiles * kQueryRows;
+    for (int64_t head = first; head < first + heads; head++)
+      run_head(p, segment, head, row_begin, head == first ? heads : 0, *static_cast<Tile*>(scratch));
   });
 }
 

@@ -7,8 +7,11 @@
 #pragma once
 
 #include "../dpo4j.h"
+#include "storage.h"
 #include "transpose.h"
-#include "vector.h"
+#ifdef __AVX512F__
+#include "packed_product.h"
+#endif
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
@@ -63,39 +66,71 @@ DPO4J_INLINE void in_order(int64_t count, const RangeOf& range, const Each& each
 }
 
 // Copies into a row of padded(width) elements.
-DPO4J_INLINE void pack_row(float* out, const float* in, int64_t width, float scale) {
+template <class T>
+DPO4J_INLINE void pack_row(float* out, const T* in, int64_t width, float scale) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes) * scale); });
 }
 
 // Copies out of such a row.
-DPO4J_INLINE void unpack_row(float* out, const float* in, int64_t width) {
+template <class T>
+DPO4J_INLINE void unpack_row(T* out, const float* in, int64_t width) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes), lanes); });
 }
 
+// Fetches a row into the L2 cache. The rows of one head lie too far apart for the processor's own prefetching.
+template <class T>
+DPO4J_INLINE void prefetch_row(const T* row, int64_t width) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(row + i, 0, 2);
+  __builtin_prefetch(row + width - 1, 0, 2);
+}
+
+// Transposes kBlock rows of kBlock elements, of which `left` exist, into columns.
+#if defined(__AVX512F__)
+constexpr int kBlock = kLanes;
+template <class T>
+DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
+  __m512 block[kBlock];
+#pragma GCC unroll 16
+  for (int r = 0; r < kBlock; r++) {
+    block[r] = (__m512)(left >= kBlock ? load(rows[r] + i, Whole{}) : load(rows[r] + i, Part{static_cast<int>(left)}));
+  }
+  transpose_words(block);
+#pragma GCC unroll 16
+  for (int r = 0; r < kBlock; r++) {
+    if (r < left) _mm512_storeu_ps(out + r * kKeys, block[r]);
+  }
+}
+#elif defined(__AVX2__)
+constexpr int kBlock = kTransposed;
+template <class T>
+DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
+  __m256 block[kBlock];
+  for (int r = 0; r < kBlock; r++) {
+    block[r] = (__m256)(left >= kBlock ? load(rows[r] + i, Whole{}) : load(rows[r] + i, Part{static_cast<int>(left)}));
+  }
+  transpose(block);
+  for (int r = 0; r < kBlock && r < left; r++) _mm256_storeu_ps(out + r * kKeys, block[r]);
+}
+#else
+constexpr int kBlock = kLanes;
+template <class T>
+DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
+  for (int r = 0; r < kBlock && r < left; r++) {
+    for (int j = 0; j < kBlock; j++) out[r * kKeys + j] = load_one(rows[j] + i + r);
+  }
+}
+#endif
+
 // Writes rows of `width` elements as columns of a [width, kKeys] tile. row(j) is row j of `count`. Columns from `count` up to a whole vector are
 // copies of the last row, so that they can be multiplied; their products are not used.
-template <class Row>
+template <class T, class Row>
 DPO4J_INLINE void pack_columns(float* out, int64_t count, int64_t width, const Row& row) {
-#ifdef __AVX2__
-  const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
-  for (int64_t j = 0; j < columns; j += kTransposed) {
-    const float* rows[kTransposed];
-    for (int r = 0; r < kTransposed; r++) rows[r] = row(min(j + r, count - 1));
-    for (int64_t i = 0; i < width; i += kTransposed) {
-      __m256 block[kTransposed];
-      const int64_t left = width - i;
-      for (int r = 0; r < kTransposed; r++)
-        block[r] = left >= kTransposed ? _mm256_loadu_ps(rows[r] + i) : _mm256_maskload_ps(rows[r] + i, lanes_below(left));
-      transpose(block);
-      for (int r = 0; r < kTransposed && r < left; r++) _mm256_storeu_ps(out + (i + r) * kKeys + j, block[r]);
-    }
+  for (int64_t j = 0; j < count; j += kBlock) {
+    const T* rows[kBlock];
+    for (int r = 0; r < kBlock; r++) rows[r] = row(min(j + r, count - 1));
+    for (int64_t i = 0; i < width; i += kBlock) transpose_block(out + i * kKeys + j, rows, i, width - i);
   }
-#else
-  for (int64_t j = 0; j < (count + kLanes - 1) / kLanes * kLanes; j++) {
-    const float* in = row(min(j, count - 1));
-    for (int64_t i = 0; i < width; i++) out[i * kKeys + j] = in[i];
-  }
-#endif
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

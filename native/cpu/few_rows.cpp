@@ -1,4 +1,4 @@
-// Compiled for AVX2, also for processors with AVX-512: memory bounds this product.
+// Compiled for AVX2. Processors with AVX-512 use it for one row and for two, which are bound by memory.
 #include "few_rows.h"
 
 #include <immintrin.h>

@@ -3,13 +3,10 @@
 // elements: then conversion to and from fp32 needs no permutation of lanes.
 #pragma once
 
-#include "vector.h"
+#include "storage.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
-struct Bf16 {
-  uint16_t bits;
-};
 struct F16 {
   uint16_t bits;
 };
@@ -18,8 +15,6 @@ struct Pair {
   Floats first, second;
 };
 constexpr int kPair = 2 * kLanes;
-
-typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
 
 constexpr size_t kCacheLine = 64;
 constexpr int32_t kUpperHalf = -65536;
@@ -33,17 +28,6 @@ constexpr int kSignificand<Bf16> = 8;
 
 template <class T>
 constexpr bool kIsBf16 = kSignificand<T> == 8;
-
-DPO4J_INLINE Ints load_halves(const void* at) {
-  Halves halves;
-  __builtin_memcpy(&halves, at, sizeof halves);
-  return __builtin_convertvector(halves, Ints);
-}
-
-DPO4J_INLINE void store_halves(void* at, Ints values) {
-  const Halves halves = __builtin_convertvector(values, Halves);
-  __builtin_memcpy(at, &halves, sizeof halves);
-}
 
 // ---- fp16: rounded to nearest even, to infinity above 65504, NaN stays NaN
 
@@ -132,12 +116,7 @@ DPO4J_INLINE void prefetch_pair(const T* at, size_t ahead) {
 // ---- single elements, rounded to nearest even
 
 DPO4J_INLINE float widen(float value) { return value; }
-DPO4J_INLINE float widen(Bf16 value) {
-  const uint32_t bits = uint32_t{value.bits} << 16;
-  float wide;
-  __builtin_memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
+DPO4J_INLINE float widen(Bf16 value) { return load_one(&value); }
 DPO4J_INLINE float widen(F16 value) {
   F16 lanes[kLanes] = {value};
   return load(lanes)[0];

@@ -33,21 +33,36 @@ constexpr int64_t kDepth = 4096;                // max k per sgemm
 constexpr int64_t kWholeRows = 48;              // a tile has a multiple of this many rows; remaining rows are padded
 constexpr int64_t kHalfRows = 24;
 constexpr int64_t kColumnMultiple = 16;
+constexpr int64_t kFewRowsMultiple = 64, kFewRowsTiles = 8;
 
 struct Padded {
   float a[kWholeRows * kDepth];
   float c[kWholeRows * kColumns];
+#ifdef DPO4J_X86_64
+  float packed[kPackedFloats];
+#endif
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// Columns per tile for n columns. All tiles but the last are equally wide, in whole cache lines.
-int64_t tile_columns(int64_t n) {
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// The max rows of this product that few_rows.h computes.
+int64_t max_few_rows(const dpo4j_matmul_params& p) {
+  return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
+}
+
+// Columns per tile. All tiles but the last are equally wide, in whole cache lines. For few rows, tiles are so narrow that there are about
+// kFewRowsTiles, so that threads have equally much work; sgemm packs a for each tile, so its tiles are wide. The width changes no bits.
+int64_t tile_columns(const dpo4j_matmul_params& p) {
+  const int64_t n = p.n;
+  if (p.m <= max_few_rows(p)) {
+    const int64_t width = (n / kFewRowsTiles + kFewRowsMultiple - 1) / kFewRowsMultiple * kFewRowsMultiple;
+    return width < kFewRowsMultiple ? kFewRowsMultiple : min(width, kColumns);
+  }
   const int64_t tiles = (n + kColumns - 1) / kColumns;
   const int64_t equal = (n + tiles - 1) / tiles;
   return (equal + kColumnMultiple - 1) / kColumnMultiple * kColumnMultiple;
 }
-
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Computes columns [column, column + n) of c.
 struct Columns {
@@ -99,17 +114,21 @@ struct Columns {
   }
 };
 
-// The max rows of this product that few_rows.h computes.
-int64_t max_few_rows(const dpo4j_matmul_params& p) {
-  return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
-}
-
 // The rows of a tile that sgemm computes. few_rows.h computes the others. It computes the whole tile if the tile has no more rows than its
-// limit: on AVX2 it is as fast as sgemm, and b is packed once instead of twice.
+// limit: it is as fast as sgemm, and b is packed once instead of twice.
 int64_t sgemm_rows(const dpo4j_matmul_params& p, int64_t rows) {
   const int64_t whole = rows / kWholeRows * kWholeRows;
   return rows == whole || rows > max_few_rows(p) ? whole : 0;
 }
+
+#ifdef DPO4J_X86_64
+void multiply_on_best_isa(const FewRows& p, float* packed) {
+  constexpr int64_t kBoundByMemory = 2;
+  static const bool has_avx512 = best_isa() == DPO4J_ISA_AVX512;
+  if (has_avx512 && p.rows > kBoundByMemory) return avx512::multiply_few_rows(p, packed);
+  multiply_few_rows(p);
+}
+#endif
 
 // Remaining rows of a tile. sgemm computes the columns after the last whole group, where it adds in another order. It computes the group
 // before them too, because it computes fewer columns than a group in yet another way.
@@ -120,9 +139,10 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
   const int64_t columns = (tile.n % kFewRowsColumns == 0 || groups == 0 ? groups : groups - 1) * kFewRowsColumns;
   tile.begin(tile.c_at(row), p.c_stride, rows);
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
-    multiply_few_rows({tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
-                       min(p.k - depth, kDepth), block.load(std::memory_order_relaxed),
-                       depth > 0 || p.accumulate != 0 || p.bias != nullptr});
+    multiply_on_best_isa({tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
+                          min(p.k - depth, kDepth), block.load(std::memory_order_relaxed),
+                          depth > 0 || p.accumulate != 0 || p.bias != nullptr},
+                         padded.packed);
   }
   if (columns == tile.n) return;
   const Columns rest = {p, tile.column + columns, tile.n - columns};
@@ -148,6 +168,7 @@ constexpr int64_t kProbeRows = 16;
 bool is_block(Sgemm multiply, int64_t block) {
   constexpr int64_t kColumns = 2 * kFewRowsColumns, kProbeDepth = 1700;
   static float a[kHalfRows * kProbeDepth], b[kColumns * kProbeDepth], expected[kHalfRows * kColumns], found[kProbeRows * kColumns];
+  static float packed[kPackedFloats];
   uint32_t random = 1;
   const auto fill = [&](float* values, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
@@ -160,7 +181,7 @@ bool is_block(Sgemm multiply, int64_t block) {
   constexpr int64_t kLengths[] = {5, 64, 199, 257, 320, 385, 511, 512, 576, 767, 769, 1024, 1153, 1536, 1699};
   for (const int64_t k : kLengths) {
     multiply('N', 'T', kHalfRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
-    multiply_few_rows({found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false});
+    multiply_on_best_isa({found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false}, packed);
     if (memcmp(found, expected, sizeof found) != 0) return false;
   }
   return true;
@@ -198,14 +219,14 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
   set_threads.store(threads, std::memory_order_relaxed);
   threads(1);
   block.store(find_block(multiply), std::memory_order_relaxed);
-  few_rows_limit.store(block == 0 ? 0 : best_isa() == DPO4J_ISA_AVX512 ? kFewRowsBesideAvx512 : kRows, std::memory_order_relaxed);
+  few_rows_limit.store(block == 0 ? 0 : kRows, std::memory_order_relaxed);
   sgemm.store(multiply, std::memory_order_release);
   return 0;
 }
 
 void run(Cpu& cpu, const dpo4j_matmul_params& p) {
   if (p.k == 0 && !p.accumulate && !p.bias) return fill_zero(p);
-  const int64_t width = tile_columns(p.n);
+  const int64_t width = tile_columns(p);
   const int64_t column_tiles = (p.n + width - 1) / width;
   const int64_t row_tiles = (p.m + kRows - 1) / kRows;
   parallel(cpu.threads, row_tiles * column_tiles, [&](int64_t task, void* scratch) {

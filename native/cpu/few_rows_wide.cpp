@@ -1,0 +1,41 @@
+// few_rows.h with vectors of AVX-512, for three rows or more.
+#include "few_rows.h"
+#include "packed_product.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+namespace {
+
+// Packs `length` elements of kLanes rows of b. Fetches the same elements of the next group, whose rows are `ahead` elements further, into
+// the cache: the rows of a group are too many streams for the processor's own prefetching.
+DPO4J_INLINE void pack_vector(float* out, int64_t out_stride, const float* b, int64_t b_stride, int64_t length, int64_t ahead) {
+  for (int64_t at = 0; at < length; at += kLanes) {
+    __m512 block[kLanes];
+    const Part part = {static_cast<int>(length - at < kLanes ? length - at : kLanes)};
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; i++) {
+      block[i] = _mm512_maskz_loadu_ps(first_lanes(part), b + i * b_stride + at);
+      __builtin_prefetch(b + i * b_stride + at + ahead);
+    }
+    transpose_words(block);
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; i++) _mm512_storeu_ps(out + (at + i) * out_stride, block[i]);
+  }
+}
+
+}  // namespace
+
+void multiply_few_rows(const FewRows& p, float* packed) {
+  each_group(p.columns / kLanes, [&](int64_t first, int64_t vectors) {
+    const int64_t column = first * kLanes, width = vectors * kLanes;
+    for (int64_t begin = 0; begin < p.k;) {
+      const int64_t length = split_k(p.k - begin, p.block);
+      for (int64_t j = 0; j < width; j += kLanes)
+        pack_vector(packed + j, width, p.b + (column + j) * p.b_stride + begin, p.b_stride, length, width * p.b_stride);
+      const auto a = reinterpret_cast<const uint32_t*>(p.a + begin), b = reinterpret_cast<const uint32_t*>(packed);
+      packed_product<Fp32Words>({p.c + column, a, b, p.c_stride, p.a_stride, p.rows, length, begin > 0 || p.accumulate}, vectors);
+      begin += length;
+    }
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA
