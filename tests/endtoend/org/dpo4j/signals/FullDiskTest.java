@@ -39,7 +39,7 @@ class FullDiskTest {
      */
     @Test
     void aDiskThatIsTooSmallIsRefusedBeforeTheFirstStep() throws IOException, InterruptedException {
-        List<String> out = run("20200k", "\"$@\"; echo code $?; ls -A $0");
+        List<String> out = run("20200k", "\"$@\"; echo code $?; ls -A $0", "--save_strategy=no");
         assertThat(out).contains("code 1").noneMatch(line -> line.startsWith("step 1 "));
         assertThat(err())
                 .contains("output_dir " + output + " needs ", "(model 3", "free space, or choose")
@@ -64,7 +64,7 @@ class FullDiskTest {
                 echo code $?
                 stat -c %s $0/model.safetensors
                 ls -A $0
-                """);
+                """, "--save_strategy=no"); // 40 checkpoints do not fit
         assertThat(out)
                 .contains("code 143", Long.toString(Files.size(directory.resolve("model/model.safetensors"))))
                 .contains("config.json")
@@ -75,10 +75,39 @@ class FullDiskTest {
                 .doesNotContain("are lost");
     }
 
+    /** The disk fills up after the first checkpoint. It stays whole, and the model is saved in the space reserved for it. */
+    @Test
+    void aCheckpointThatDoesNotFitLeavesTheOneBeforeItWhole() throws IOException, InterruptedException {
+        List<String> out = run("26m", """
+                "$@" > $0/out.txt &
+                while kill -0 $! && ! ls $0/checkpoint-*; do sleep 0.1; done > /dev/null 2> /dev/null
+                cat /dev/zero > $0/filler 2> /dev/null
+                wait $!
+                echo code $?
+                cd $0/checkpoint-* || exit
+                stated=$(sed -n 's/.*"sha256": "\\(.*\\)".*/\\1/p' manifest.json | sort)
+                [ "$stated" = "$(sha256sum config.json model.safetensors optimizer.safetensors trainer_state.json |
+                    cut -d' ' -f1 | sort)" ] && echo whole
+                stat -c %s $0/model.safetensors
+                ls -A $0
+                """, "--save_steps=100", "--save_total_limit=1");
+        assertThat(out)
+                .contains("code 1", "whole")
+                .contains(Long.toString(Files.size(directory.resolve("model/model.safetensors"))))
+                .doesNotContain(".writing", ".lock", ".checkpoint.writing");
+        assertThat(err())
+                .containsPattern("saved the weights of step \\d+ in " + output)
+                .containsPattern(
+                        "error: " + output + "/checkpoint-\\d+ cannot be written \\(No space left on device\\); go on"
+                                + " from the one before it with resume_from_checkpoint " + output
+                                + "/checkpoint-\\d+; free space, or"
+                                + " set on_failed_checkpoint continue");
+    }
+
     /**
      * Runs a script with $0 = output_dir on a disk of this size and "$@" = the command. Returns its standard output.
      */
-    private List<String> run(String size, String script) throws IOException, InterruptedException {
+    private List<String> run(String size, String script, String... options) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 "unshare",
                 "-rm",
@@ -87,7 +116,7 @@ class FullDiskTest {
                 "mount -t tmpfs -o size=" + size + " tmpfs $0\n" + script,
                 output.toString()));
         command.addAll(DpoProcess.command(directory, "out"));
-        command.add("--save_strategy=no"); // 40 checkpoints do not fit
+        command.addAll(List.of(options));
         Path printed = directory.resolve("printed.txt");
         Process process = new ProcessBuilder(command)
                 .redirectError(directory.resolve("err.txt").toFile())

@@ -47,7 +47,8 @@ class KilledRunTest {
         int newest = 0;
         for (int kill = 0; kill < kills; kill++) {
             Process process = start("killed", steps, newest > 0);
-            boolean isOver = process.waitFor(400 + random.nextInt(1200), TimeUnit.MILLISECONDS);
+            awaitSteps(process);
+            boolean isOver = process.waitFor(random.nextInt(500), TimeUnit.MILLISECONDS);
             process.destroyForcibly().waitFor();
             if (isOver) {
                 break;
@@ -67,6 +68,15 @@ class KilledRunTest {
                 .hasSameBinaryContentAs(directory.resolve("never/model.safetensors"));
         assertThat(lines("killed")).isEqualTo(lines("never"));
         assertThat(output).isDirectoryNotContaining("glob:**/.*");
+    }
+
+    /** Waits until the process has printed a line of metrics of a step that it has trained, or has ended. */
+    private void awaitSteps(Process process) throws IOException, InterruptedException {
+        while (process.isAlive()
+                && Files.readAllLines(directory.resolve("out.txt")).stream()
+                        .noneMatch(line -> line.startsWith("step "))) {
+            Thread.sleep(10);
+        }
     }
 
     private List<String> lines(String output) throws IOException {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -18,6 +19,7 @@ import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.kernels.LossType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -329,6 +331,79 @@ class CheckpointTest {
                 .saveSteps(7));
         assertThat(lines("out")).last().asString().contains("\"step\":14");
         assertThat(checkpoints("out")).contains("checkpoint-14", "checkpoint-8");
+    }
+
+    /** The checkpoint of step 8 cannot be written: a file of the tokenizer is a link to nothing, until the question. */
+    private class FailedCheckpoint extends Recorder {
+        private final Path link = directory.resolve("model/vocab.txt");
+        private final boolean isTriedAgain;
+
+        FailedCheckpoint(boolean isTriedAgain) {
+            this.isTriedAgain = isTriedAgain;
+        }
+
+        @Override
+        public void progress(String phase, long done, long total) {
+            try {
+                if (phase.equals("training") && done == 7) {
+                    Files.createSymbolicLink(link, directory.resolve("absent"));
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+
+        @Override
+        public boolean isSaveTriedAgain(String why) {
+            notices.add(why);
+            try {
+                Files.delete(link);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+            return isTriedAgain;
+        }
+    }
+
+    private DpoOptions saving(OnFailedCheckpoint onFailed) {
+        return options("out")
+                .saveStrategy(SaveStrategy.STEPS)
+                .saveSteps(4)
+                .onFailedCheckpoint(onFailed)
+                .build();
+    }
+
+    @Tag("large")
+    @Test
+    void aFailedCheckpointEndsTheRunUnlessTrainingIsToGoOn() throws IOException {
+        train(options("never"));
+        FailedCheckpoint stopped = new FailedCheckpoint(false);
+        Path failed = directory.resolve("out/checkpoint-8");
+        assertRefused(
+                () -> DpoTrainer.train(saving(OnFailedCheckpoint.STOP), stopped),
+                failed + " cannot be written (it does not exist)",
+                "resume_from_checkpoint " + directory.resolve("out/checkpoint-4"),
+                "on_failed_checkpoint continue");
+        assertThat(stopped.notices).last().isEqualTo("saved the weights of step 8 in " + directory.resolve("out"));
+        assertThat(checkpoints("out")).containsExactly("checkpoint-4");
+        train(resumed());
+        assertSame("out", "never");
+
+        FailedCheckpoint unasked = new FailedCheckpoint(false);
+        DirectoryFiles.deleteTree(directory.resolve("out"));
+        DpoTrainer.train(saving(OnFailedCheckpoint.CONTINUE), unasked);
+        assertThat(unasked.notices)
+                .last()
+                .asString()
+                .startsWith(failed + " cannot")
+                .contains("training goes on");
+        assertThat(checkpoints("out")).containsExactly("checkpoint-12", "checkpoint-4");
+        assertSame("out", "never");
+
+        DirectoryFiles.deleteTree(directory.resolve("out"));
+        DpoTrainer.train(saving(OnFailedCheckpoint.STOP), new FailedCheckpoint(true));
+        assertThat(checkpoints("out")).containsExactly("checkpoint-12", "checkpoint-4", "checkpoint-8");
+        assertSame("out", "never");
     }
 
     @Tag("large")

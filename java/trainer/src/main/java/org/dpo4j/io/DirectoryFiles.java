@@ -12,9 +12,27 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Deletes, moves and syncs directories. It replaces or deletes symbolic links and never follows them. */
+/**
+ * Writes, deletes, moves and syncs directories. It replaces or deletes symbolic links and never follows them.
+ *
+ * <p>A directory that must be complete or absent is written under another name: {@link #write} for each file, then one
+ * {@link #forceTree}, then a rename.
+ */
 public final class DirectoryFiles {
     private DirectoryFiles() {}
+
+    /**
+     * Writes a file of a directory that nothing reads yet. Its bytes may be in the memory of the operating system only,
+     * until {@link #forceTree}. Errors name the file.
+     */
+    public static void write(Path file, OutputFile.Content content) {
+        try (FileChannel channel = FileChannel.open(
+                file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+            content.writeTo(channel);
+        } catch (IOException e) {
+            throw OutputFile.unwritten(file, e);
+        }
+    }
 
     /** Deletes a directory and its content. Does nothing if the directory does not exist. */
     public static void deleteTree(Path directory) throws IOException {
@@ -43,6 +61,17 @@ public final class DirectoryFiles {
             deleteTree(place); // a rename replaces no directory that holds something
         }
         Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Forces the files of a directory and of those in it to the disk, and their names. */
+    public static void forceTree(Path directory) throws IOException {
+        List<Path> inside;
+        try (Stream<Path> files = Files.walk(directory)) {
+            inside = files.sorted(Comparator.reverseOrder()).toList();
+        }
+        for (Path file : inside) {
+            force(file);
+        }
     }
 
     /** Forces a file's content, or the names in a directory, to the disk. */

@@ -114,9 +114,12 @@ public final class JsonFile {
                 file + " cannot be read (" + FileErrors.reason(e) + "); make it readable, or download it again", e);
     }
 
-    /** Writes the object in the format of Python's {@code json.dumps(indent=2)}, completely or not at all. */
+    /**
+     * Writes the object in the format of Python's {@code json.dumps(indent=2)}, as a file of a directory that nothing reads
+     * yet ({@link DirectoryFiles#write}).
+     */
     public static void write(Path file, ObjectNode json) {
-        OutputFile.write(file, text(json).getBytes(StandardCharsets.UTF_8));
+        DirectoryFiles.write(file, OutputFile.content(text(json).getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Size of the file that {@link #write} writes. */

@@ -80,7 +80,7 @@ public final class OutputFile {
         }
     }
 
-    private static Dpo4jException unwritten(Path file, IOException e) {
+    static Dpo4jException unwritten(Path file, IOException e) {
         return new Dpo4jException(
                 (file.toString().equals(STANDARD) ? "standard output" : file) + " cannot be written ("
                         + FileErrors.reason(e) + "); " + remedy(e),
@@ -96,12 +96,17 @@ public final class OutputFile {
 
     /** As {@link #write(Path, Content)}, with bytes. */
     public static void write(Path file, byte[] bytes) {
-        write(file, channel -> {
+        write(file, content(bytes));
+    }
+
+    /** Bytes as the content of a file. */
+    public static Content content(byte[] bytes) {
+        return channel -> {
             ByteBuffer rest = ByteBuffer.wrap(bytes);
             while (rest.hasRemaining()) {
                 channel.write(rest);
             }
-        });
+        };
     }
 
     /** Creates a directory and its parents. A link to a directory counts as a directory. */

@@ -155,13 +155,14 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
-     * Writes tensors in the order of {@code plans}, in the format of transformers: metadata {@code format: pt}, header
+     * Writes a file of a directory that nothing reads yet ({@link DirectoryFiles#write}): tensors in the order of {@code
+     * plans}, in the format of transformers: metadata {@code format: pt}, header
      * padded with spaces to a multiple of 8 bytes. The same input gives the same file. {@code source} fills {@code
      * chunk}, a direct buffer, and must not keep it.
      */
     public static void write(Path file, List<Plan> plans, ByteBuffer chunk, Source source) {
         byte[] header = header(plans);
-        OutputFile.write(file, channel -> {
+        DirectoryFiles.write(file, channel -> {
             ByteBuffer prefix = ByteBuffer.allocate(8)
                     .order(ByteOrder.LITTLE_ENDIAN)
                     .putLong(header.length)

@@ -168,6 +168,7 @@ public final class Model implements AutoCloseable {
                 DirectoryFiles.deleteTree(writing);
                 Files.createDirectory(writing);
                 writeFiles(writing, format);
+                DirectoryFiles.forceTree(writing);
                 CompleteModel.move(writing, directory);
             } finally {
                 DirectoryFiles.deleteTree(writing);
@@ -178,13 +179,15 @@ public final class Model implements AutoCloseable {
         }
     }
 
-    /** Writes the files of {@link #save(Path, SaveFormat)} into an empty directory, whose names it forces to the disk. */
-    public void writeFiles(Path directory, SaveFormat format) throws IOException {
+    /**
+     * Writes the files of {@link #save(Path, SaveFormat)} into an empty directory that nothing reads yet. The caller forces
+     * them to the disk ({@link DirectoryFiles#forceTree}).
+     */
+    public void writeFiles(Path directory, SaveFormat format) {
         writer(format).write(directory);
         if (generation != null) {
-            OutputFile.write(directory.resolve(GENERATION_CONFIG), generation);
+            DirectoryFiles.write(directory.resolve(GENERATION_CONFIG), OutputFile.content(generation));
         }
-        DirectoryFiles.force(directory);
     }
 
     /**

@@ -32,6 +32,13 @@ public final class CheckpointOptions extends OptionGroup {
             description = "Leave the state of the optimizer out of checkpoints. A run cannot go on from them.")
     boolean saveOnlyModel = false;
 
+    /** What to do when a checkpoint cannot be written. */
+    @Option(
+            names = "--on_failed_checkpoint",
+            description = "If a checkpoint cannot be written, because the disk is full for example: error ends the run"
+                    + " and saves its model, continue trains on and tries the next one; default ${DEFAULT-VALUE}.")
+    OnFailedCheckpoint onFailedCheckpoint = OnFailedCheckpoint.STOP;
+
     /** {@code true}: the newest checkpoint of output_dir; a path: that checkpoint; null or {@code false}: none. */
     @Option(
             names = "--resume_from_checkpoint",

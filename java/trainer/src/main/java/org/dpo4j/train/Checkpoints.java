@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
@@ -24,6 +26,9 @@ import org.jspecify.annotations.Nullable;
  * Writes the checkpoints of a run, and restores one. A checkpoint is a model in the dtype of training, with the
  * tokenizer, {@code optimizer.safetensors} and {@code trainer_state.json}. A run that goes on from it computes the same
  * bits as if it had never stopped.
+ *
+ * <p>The files are written between two steps, and completed by another thread while training goes on ({@link
+ * CheckpointWriter}). One checkpoint is written at a time: the next one waits for it.
  */
 final class Checkpoints {
     private final Model model;
@@ -31,7 +36,11 @@ final class Checkpoints {
     private final CheckpointOptions options;
     private final Supplier<RunIdentity> newIdentity;
     private final RunListener listener;
+    private final CheckpointWriter writer = new CheckpointWriter();
     private @Nullable RunIdentity identity;
+    private boolean isTriedAgain;
+    /** The step of the last checkpoint that was completed; 0 if there is none. */
+    private volatile int written;
 
     /**
      * @param model the model in training
@@ -57,9 +66,97 @@ final class Checkpoints {
         }
     }
 
-    /** Writes a checkpoint and deletes the oldest ones beyond {@code save_total_limit}. Waits for queued work. */
-    void write(int step, SavedState saved, List<Metrics> history) {
-        CheckpointDirectory.write(output(), step, directory -> {
+    /**
+     * Writes the files of a checkpoint, then completes it and deletes the oldest ones beyond {@code save_total_limit} while
+     * training goes on. Waits for queued work, and for the checkpoint before. If a checkpoint cannot be written, does what
+     * the user says: tries again, goes on, or throws.
+     */
+    void begin(int step, SavedState saved, List<Metrics> history) {
+        awaitOr(this::askAgain);
+        do {
+            isTriedAgain = false;
+            try {
+                start(step, saved, history);
+            } catch (Dpo4jException e) {
+                askAgain(e);
+            }
+        } while (isTriedAgain);
+    }
+
+    /** Writes the checkpoint of a run that ends after {@code step}, unless there is one. Tells the listener the result. */
+    void writeLast(int step, SavedState saved, List<Metrics> history) {
+        try {
+            awaitOr(this::tell);
+            if (written != step) {
+                start(step, saved, history);
+                writer.await();
+            }
+            listener.notice("wrote a checkpoint of step " + step + "; go on with resume_from_checkpoint true");
+        } catch (Dpo4jException e) {
+            tell(e);
+        }
+    }
+
+    private void start(int step, SavedState saved, List<Metrics> history) {
+        CheckpointDirectory.Unfinished files = files(step, saved, history);
+        writer.complete(files, () -> {
+            written = step;
+            deleteOldest();
+        });
+    }
+
+    private void askAgain(Dpo4jException e) {
+        isTriedAgain = listener.isSaveTriedAgain(String.valueOf(e.getMessage()));
+        if (!isTriedAgain) {
+            failed(e);
+        }
+    }
+
+    /** Waits until no checkpoint is being written. If one cannot be, throws or goes on as the options say. */
+    void await() {
+        awaitOr(this::failed);
+    }
+
+    /** Waits until no checkpoint is being written, because {@code cause} ends the run. Tells the listener of a failure. */
+    void awaitAfter(Throwable cause) {
+        awaitOr(e -> {
+            cause.addSuppressed(e);
+            tell(e);
+        });
+    }
+
+    private void awaitOr(Consumer<Dpo4jException> failed) {
+        try {
+            writer.await();
+        } catch (Dpo4jException e) {
+            failed.accept(e);
+        }
+    }
+
+    private void failed(Dpo4jException e) {
+        if (options.onFailedCheckpoint == OnFailedCheckpoint.CONTINUE) {
+            listener.notice(e.getMessage() + "; training goes on; free space before the next checkpoint");
+            return;
+        }
+        throw new Dpo4jException(
+                e.getMessage() + "; " + newestWhole()
+                        + "; free space, or set on_failed_checkpoint continue to train on without it",
+                e);
+    }
+
+    private void tell(Dpo4jException e) {
+        listener.notice(e.getMessage() + "; " + newestWhole());
+    }
+
+    private String newestWhole() {
+        List<CheckpointDirectory> all = CheckpointDirectory.list(output());
+        return all.isEmpty()
+                ? "there is no checkpoint before it"
+                : "go on from the one before it with resume_from_checkpoint " + all.get(all.size() - 1);
+    }
+
+    private CheckpointDirectory.Unfinished files(int step, SavedState saved, List<Metrics> history) {
+        return CheckpointDirectory.begin(output(), step, directory -> {
             TokenizerFiles.copy(run.model().directory(), directory);
             model.writeFiles(directory, SaveFormat.in(model.parameters().dtype()));
             if (!options.saveOnlyModel) {
@@ -67,7 +164,6 @@ final class Checkpoints {
             }
             JsonFile.write(directory.resolve(CheckpointDirectory.STATE), state(step, saved, history));
         });
-        deleteOldest();
     }
 
     private ObjectNode state(int step, SavedState saved, List<Metrics> history) {
@@ -106,8 +202,18 @@ final class Checkpoints {
         CheckpointDirectory.list(output()).forEach(CheckpointDirectory::delete);
     }
 
-    /** Whether a run of these steps writes a checkpoint after step {@code done}. */
+    /**
+     * Whether a run of these steps writes a checkpoint after step {@code done}: if it is time, or if the last one failed and
+     * the user wants to try again. Throws if the last one failed and ends the run.
+     */
     boolean isDueAfter(int done, Steps steps) {
+        if (writer.isEnded()) {
+            awaitOr(this::askAgain);
+        }
+        return isTriedAgain || isScheduledAfter(done, steps);
+    }
+
+    private boolean isScheduledAfter(int done, Steps steps) {
         return switch (options.saveStrategy) {
             case NO -> false;
             case STEPS -> done % LoggingOptions.interval(options.saveSteps, steps.total()) == 0;
@@ -115,15 +221,37 @@ final class Checkpoints {
         };
     }
 
-    /** Number of checkpoints that such a run keeps. */
-    private int kept(Steps steps) {
+    /** Number of checkpoints that such a run writes. */
+    private int count(Steps steps) {
         int total = steps.total();
-        int written = switch (options.saveStrategy) {
+        return switch (options.saveStrategy) {
             case NO -> 0;
             case STEPS -> total / LoggingOptions.interval(options.saveSteps, total);
             case EPOCH -> (int) steps.epoch(total);
         };
-        return options.saveTotalLimit == null ? written : Math.min(written, options.saveTotalLimit);
+    }
+
+    /** Number of checkpoints that such a run keeps. */
+    private int kept(Steps steps) {
+        return options.saveTotalLimit == null ? count(steps) : Math.min(count(steps), options.saveTotalLimit);
+    }
+
+    /** One line for a run header. */
+    String fact(Steps steps) {
+        int count = count(steps);
+        if (count == 0) {
+            return options.saveStrategy == SaveStrategy.NO
+                    ? "none (save_strategy no)"
+                    : "none before the end of the run (save_strategy " + options.saveStrategy + ")";
+        }
+        return String.format(
+                Locale.ROOT,
+                "%,d, %s%s; copied to the page cache between two steps, forced to the disk while training goes on",
+                count,
+                options.saveStrategy == SaveStrategy.EPOCH
+                        ? "one per epoch"
+                        : "every " + LoggingOptions.interval(options.saveSteps, steps.total()) + " steps",
+                kept(steps) < count ? ", the newest " + kept(steps) + " are kept" : "");
     }
 
     /** Bytes on the disk of the checkpoints of a run of these steps: those that are kept, and one that is being written. */

@@ -16,6 +16,9 @@ import org.dpo4j.model.PassMemory;
  * The device memory of a run in bytes, computed before it is allocated: the maximum of {@link Device#allocatedBytes}.
  * The CUDA context, cuBLASLt's workspace of 32 MiB and CUDA graphs are not included.
  *
+ * <p>A checkpoint needs no device memory, and 8 MiB of host memory for copies: its snapshot of weights and optimizer is in
+ * the operating system's page cache, as files that are forced to the disk while training goes on.
+ *
  * <p>The reference's log-probs are computed before the first step, with the initial weights, so there is no second copy
  * of the model. The memory of those passes is freed before moments and activations are allocated.
  *

@@ -248,6 +248,7 @@ final class OutputDirectory implements AutoCloseable {
             Files.createDirectory(writing);
             TokenizerFiles.copy(tokenizer, writing);
             model.writeFiles(writing, format);
+            DirectoryFiles.forceTree(writing);
             Files.move(writing, complete, StandardCopyOption.ATOMIC_MOVE);
             DirectoryFiles.force(directory);
             CompleteModel.move(complete, directory);
@@ -308,6 +309,7 @@ final class OutputDirectory implements AutoCloseable {
         for (int attempt = 0; attempt < MAX_DELETIONS; attempt++) {
             try {
                 DirectoryFiles.deleteTree(directory.resolve(WRITING));
+                CheckpointDirectory.deleteIncomplete(directory);
                 break;
             } catch (IOException | UncheckedIOException e) {
                 // a thread has written another file meanwhile; the next run deletes what remains

@@ -28,6 +28,7 @@ record RunIdentity(Map<String, String> options, String data) {
             "max_shard_size",
             "max_steps",
             "num_train_epochs",
+            "on_failed_checkpoint",
             "output_dir",
             "overwrite_output_dir",
             "per_device_eval_batch_size",

@@ -6,7 +6,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
@@ -48,13 +47,12 @@ final class TokenizerFiles {
                 .toList();
     }
 
-    /** Copies the files that exist. Throws if {@code to} already has one of them. */
+    /** Copies the files that exist, without forcing them to the disk. Throws if {@code to} already has one of them. */
     static void copy(Path from, Path to) throws IOException {
         for (Path file : find(from)) {
             Path copy = to.resolve(file);
             Files.createDirectories(copy.getParent());
             Files.copy(from.resolve(file), copy); // the target of a link
-            DirectoryFiles.force(copy);
         }
     }
 

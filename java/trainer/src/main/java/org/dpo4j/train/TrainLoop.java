@@ -47,8 +47,10 @@ final class TrainLoop {
         try (state) {
             try {
                 train();
+                checkpoints.await();
             } catch (RuntimeException | Error e) {
                 trained = lastApplied(e);
+                checkpoints.awaitAfter(e);
                 throw e;
             }
         }
@@ -85,7 +87,7 @@ final class TrainLoop {
 
     private void writeCheckpoint() {
         long began = System.nanoTime();
-        checkpoints.write(state.step(), saved(), history);
+        checkpoints.begin(state.step(), saved(), history);
         loggedAt += System.nanoTime() - began;
     }
 
@@ -143,8 +145,7 @@ final class TrainLoop {
         }
         boolean isInterrupted = Thread.interrupted(); // an interrupt would close the files
         try {
-            writeCheckpoint();
-            listener.notice("wrote a checkpoint of step " + state.step() + "; go on with resume_from_checkpoint true");
+            checkpoints.writeLast(state.step(), saved(), history);
         } finally {
             if (isInterrupted) {
                 Thread.currentThread().interrupt();

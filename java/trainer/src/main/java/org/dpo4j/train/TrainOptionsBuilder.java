@@ -114,6 +114,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B onFailedCheckpoint(OnFailedCheckpoint value) {
+        checkpoint.onFailedCheckpoint = value;
+        return self();
+    }
+
     public B saveOnlyModel(boolean value) {
         checkpoint.saveOnlyModel = value;
         return self();

@@ -66,6 +66,7 @@ final class TrainRun {
                                 options, objective, model.parameters().dtype().toString()),
                         listener);
                 Checkpoints.@Nullable Loaded loaded = checkpoints.load();
+                facts.put("checkpoints", checkpoints.fact(steps));
                 long lines = lines(options, steps.total());
                 facts.put(
                         "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));

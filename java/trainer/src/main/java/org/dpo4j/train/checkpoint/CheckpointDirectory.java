@@ -21,9 +21,10 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A directory {@code checkpoint-STEP}. A run writes it in three steps: all files, under a temporary name of the directory;
- * then {@code manifest.json}, with the size and the SHA-256 of each file; then it renames the directory. {@link #fault}
- * compares the files with the manifest, so an incomplete or altered checkpoint is never restored.
+ * A directory {@code checkpoint-STEP}. A run writes it in four steps: all files, under a temporary name of the directory
+ * ({@link #begin}); then {@code manifest.json}, with the size and the SHA-256 of each file; then it forces all of them to
+ * the disk; then it renames the directory ({@link Unfinished#complete}). {@link #fault} compares the files with the
+ * manifest, so an incomplete or altered checkpoint is never restored.
  *
  * @param path the directory
  * @param step the optimizer steps that the run had done
@@ -39,35 +40,78 @@ public record CheckpointDirectory(Path path, int step) {
     private static final Pattern NAME = Pattern.compile("checkpoint-([0-9]{1,9})");
     private static final String WRITING = ".checkpoint.writing";
 
-    /** Writes the files of a checkpoint into an empty directory. */
+    /** Writes the files of a checkpoint into an empty directory. It need not force them to the disk. */
     @FunctionalInterface
     public interface Content {
         void writeTo(Path directory) throws IOException;
     }
 
+    /** A checkpoint whose files are written but may be in the memory of the operating system only. */
+    public static final class Unfinished {
+        private final Path writing;
+        private final CheckpointDirectory checkpoint;
+
+        private Unfinished(Path writing, CheckpointDirectory checkpoint) {
+            this.writing = writing;
+            this.checkpoint = checkpoint;
+        }
+
+        /**
+         * Writes the manifest, forces all files to the disk, and gives the checkpoint its name, in place of one of the same
+         * step. It reads only the files, so another thread may call it. If this throws, nothing incomplete is left and other
+         * checkpoints are unchanged.
+         */
+        public void complete() {
+            checkpoint.writing(() -> {
+                try {
+                    JsonFile.write(writing.resolve(MANIFEST), manifest(writing));
+                    DirectoryFiles.forceTree(writing);
+                    DirectoryFiles.deleteTree(checkpoint.path);
+                    Files.move(writing, checkpoint.path, StandardCopyOption.ATOMIC_MOVE);
+                    DirectoryFiles.force(writing.resolveSibling(""));
+                } finally {
+                    DirectoryFiles.deleteTree(writing);
+                }
+            });
+        }
+    }
+
+    /** Work on files. */
+    @FunctionalInterface
+    private interface FileWork {
+        void run() throws IOException;
+    }
+
     /**
-     * Writes a checkpoint of {@code step} into {@code output}, in place of one of the same step. If this throws, nothing
-     * incomplete is left and other checkpoints are unchanged.
+     * Writes the files of a checkpoint of {@code step} into {@code output}, under a temporary name. One checkpoint of an
+     * output directory may be unfinished at a time. If this throws, nothing incomplete is left and other checkpoints are
+     * unchanged.
      */
-    public static CheckpointDirectory write(Path output, int step, Content content) {
+    public static Unfinished begin(Path output, int step, Content content) {
         Path writing = output.resolve(WRITING);
         CheckpointDirectory checkpoint = new CheckpointDirectory(output.resolve("checkpoint-" + step), step);
-        try {
+        checkpoint.writing(() -> {
+            DirectoryFiles.deleteTree(writing);
+            Files.createDirectory(writing);
             try {
-                DirectoryFiles.deleteTree(writing);
-                Files.createDirectory(writing);
                 content.writeTo(writing);
-                JsonFile.write(writing.resolve(MANIFEST), manifest(writing));
-                DirectoryFiles.force(writing);
-                DirectoryFiles.deleteTree(checkpoint.path);
-                Files.move(writing, checkpoint.path, StandardCopyOption.ATOMIC_MOVE);
-                DirectoryFiles.force(output);
-                return checkpoint;
-            } finally {
+            } catch (IOException | RuntimeException | Error e) {
                 DirectoryFiles.deleteTree(writing);
+                throw e;
             }
+        });
+        return new Unfinished(writing, checkpoint);
+    }
+
+    /** Runs work on the files of this checkpoint. Errors name it. */
+    private void writing(FileWork work) {
+        try {
+            work.run();
         } catch (IOException e) {
-            throw new Dpo4jException(checkpoint.path + " cannot be written (" + FileErrors.reason(e) + ")", e);
+            throw new Dpo4jException(path + " cannot be written (" + FileErrors.reason(e) + ")", e);
+        } catch (Dpo4jException e) {
+            String reason = e.getCause() instanceof IOException cause ? FileErrors.reason(cause) : e.getMessage();
+            throw new Dpo4jException(path + " cannot be written (" + reason + ")", e);
         }
     }
 
