@@ -115,12 +115,9 @@ final class LogpsCommand implements Callable<Integer> {
 
     private <T> void write(
             String source, Model model, Dataset<T> read, Map<String, String> stored, LogProbLines<T> lines) {
-        Map<String, String> facts = new LinkedHashMap<>(read.report().facts("rows", ""));
-        facts.putAll(stored);
-        facts.forEach((name, fact) -> fact.lines()
-                .forEach(line -> System.err.println(
-                        "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + line)));
-        LogProbLines.Columns columns = new LogProbLines.Columns(perToken, ids);
-        Output.write(output, out -> lines.write(source, read.rows(), model, batchTokens, columns, out));
+        Output.describe(source, read.report().facts("rows", ""), stored);
+        CompletionRows.Pass pass = new CompletionRows.Pass(source, batchTokens, perToken);
+        Output.write(
+                output, out -> lines.kind().score(read.rows(), model, pass, scored -> lines.write(scored, ids, out)));
     }
 }

@@ -40,6 +40,7 @@ public final class Main {
             KtoCommand.class,
             DataCommand.class,
             LogpsCommand.class,
+            ScoreCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
             DoctorCommand.class,

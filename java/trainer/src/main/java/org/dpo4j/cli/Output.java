@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.dpo4j.io.OutputFile;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +37,15 @@ final class Output {
     /** Prints a line on standard error. */
     static void notice(String line) {
         System.err.println("dpo4j: " + line);
+    }
+
+    /** Prints facts about rows on standard error, each line after the name of their source. */
+    @SafeVarargs
+    static void describe(String source, Map<String, String>... facts) {
+        for (Map<String, String> each : facts) {
+            each.forEach((name, fact) -> fact.lines()
+                    .forEach(line -> notice(source + ": " + (name.equals("rows") ? "" : name + ": ") + line)));
+        }
     }
 
     /** Throws picocli's exception for an unusable command line (exit code 2) if a required option is not given. */

@@ -81,6 +81,12 @@ public final class Model implements AutoCloseable {
         }
     }
 
+    /** The {@code config.json} of a Hugging Face directory, without loading weights. */
+    public static ModelConfig readConfig(Path directory) {
+        ModelDirectory.check(directory);
+        return Families.read(directory.resolve(CONFIG));
+    }
+
     private static List<Integer> eosTokenIds(ObjectNode json, Path file, ModelConfig config) {
         try {
             return new ConfigJson(json).eosTokenIds(config.eosTokenIds());

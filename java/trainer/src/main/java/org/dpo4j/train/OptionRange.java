@@ -15,6 +15,7 @@ public enum OptionRange {
     ADAM_EPSILON(1e-30, 1, "from 1e-30 to 1"),
     BATCH_TOKENS(1, 1_000_000),
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
+    CALIBRATION_BINS(1, 1000),
     DESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
     /** A value below 1 is a share of all steps. */
     EVAL_STEPS(

@@ -1,0 +1,197 @@
+package org.dpo4j.cli;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.dpo4j.data.Dataset;
+import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.TruncationMode;
+import org.dpo4j.data.source.RowSource;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Architecture;
+import org.dpo4j.report.Console;
+import org.dpo4j.train.DataOptions;
+import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.LoadingReport;
+import org.dpo4j.train.ModelOptions;
+import org.dpo4j.train.OptionRange;
+import org.dpo4j.train.ReadingReport;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code dpo4j score}: uses a trained model as the reward model that it contains. */
+@Command(
+        name = "score",
+        description = "Show the implicit rewards of answers: beta (log-prob - reference log-prob). Of pairs, also how"
+                + " often the chosen answer has the larger reward, and how well the margins are calibrated.",
+        footer = {
+            "",
+            "--output writes one JSON line per row. That of a pair has {\"row\", \"chosen_rewards\","
+                    + " \"rejected_rewards\", \"margins\"}, and for both answers log-probs, reference log-probs and"
+                    + " numbers of tokens. That of any other row has {\"row\", \"rewards\", \"logps\", \"ref_logps\","
+                    + " \"tokens\"}. Ranked answers have a line for each pair of a better and a worse one.",
+            "The table sorts pairs into bins by |margin|. Confidence is sigmoid(|margin|), the probability that the"
+                    + " answer with the larger reward is the better one; in a calibrated model accuracy equals it. A"
+                    + " margin of 0 counts as half right in its bin, and as wrong in the accuracy of all pairs, as in"
+                    + " TRL. The expected calibration error is the mean over pairs of the difference of the two.",
+            "One model is in memory at a time."
+        },
+        sortOptions = false)
+final class ScoreCommand implements Callable<Integer> {
+    /** TRL's default seed. */
+    private static final long MIXTURE_SEED = 42;
+
+    private static final String NONE = "none";
+
+    @Spec
+    private CommandSpec command;
+
+    @Mixin
+    private final ModelOptions modelOptions = new ModelOptions();
+
+    @Option(
+            names = "--ref_model_name_or_path",
+            description = "Hugging Face directory of the reference: the model from which training began. none: rewards"
+                    + " are beta times the log-probs.")
+    private @Nullable Path reference;
+
+    @Mixin
+    private final DeviceOptions deviceOptions = new DeviceOptions();
+
+    @Mixin
+    private final DataOptions data = new DataOptions();
+
+    @Option(names = "--beta", description = "Factor of the rewards: beta of the training; default ${DEFAULT-VALUE}.")
+    private double beta = 0.1;
+
+    @Option(
+            names = "--calibration_bins",
+            description = "Bins of the confidences from 0.5 to 1; default ${DEFAULT-VALUE}.")
+    private int bins = 10;
+
+    @Option(
+            names = "--output",
+            description =
+                    "File for the rewards of each row, which appears only when complete; a pipe; or - for standard"
+                            + " output, which has the table otherwise.")
+    private @Nullable Path output;
+
+    @Option(
+            names = "--per_token",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Add the reward of every token to the rows of output: chosen_token_rewards,"
+                    + " rejected_token_rewards or token_rewards.")
+    private boolean perToken = false;
+
+    @Option(
+            names = "--batch_tokens",
+            description = "Maximum tokens of a batch; a batch has at least one row; default ${DEFAULT-VALUE}.")
+    private int batchTokens = 4096;
+
+    @Override
+    public Integer call() {
+        Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
+        Output.require(command, "ref_model_name_or_path", reference != null);
+        Output.require(command, "dataset_name", data.hasRows());
+        OptionRange.BETA.check(beta);
+        OptionRange.CALIBRATION_BINS.check(bins);
+        OptionRange.BATCH_TOKENS.check(batchTokens);
+        if (perToken && output == null) {
+            throw new Dpo4jException("per_token is true, but no rows are written; give output, or leave it out");
+        }
+        data.checkValues();
+        Output.check(output);
+        Architecture policy = Model.readConfig(modelOptions.directory()).architecture();
+        int maxLength = policy.maxLength(data.maxLength(), Integer.MAX_VALUE);
+        if (hasReference()) {
+            Architecture other = Model.readConfig(referenceDirectory()).architecture();
+            requireSameVocabulary(policy, other);
+            maxLength = Math.min(maxLength, other.maxLength(data.maxLength(), Integer.MAX_VALUE));
+        }
+        try (Console console = Console.errors();
+                Device device = deviceOptions.open(Output::notice)) {
+            read(policy.vocabSize(), maxLength, new Session(device, console));
+        }
+        return 0;
+    }
+
+    /** Where models run, and what shows their loading. */
+    private record Session(Device device, Console console) {}
+
+    private boolean hasReference() {
+        return !referenceDirectory().toString().equals(NONE);
+    }
+
+    private Path referenceDirectory() {
+        return reference == null ? Path.of(NONE) : reference;
+    }
+
+    private void requireSameVocabulary(Architecture policy, Architecture other) {
+        if (policy.vocabSize() != other.vocabSize()) {
+            throw new Dpo4jException("ref_model_name_or_path " + reference + " has " + other.vocabSize()
+                    + " token ids, but model_name_or_path " + modelOptions.directory() + " has " + policy.vocabSize()
+                    + "; give the model from which training began");
+        }
+    }
+
+    private void read(int vocabulary, int maxLength, Session session) {
+        try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
+            ReadOptions read = data.readOptions(
+                    modelOptions.directory(), tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
+            RowSource rows = data.rows(MIXTURE_SEED);
+            rows.notes().forEach(Output::notice);
+            Map<String, String> stored = new LinkedHashMap<>();
+            Dataset.read(
+                    rows,
+                    read,
+                    data.cache(),
+                    new ReadingReport("rows", session.console(), stored),
+                    pairs -> {
+                        Rewards rewards = score(rows.name(), pairs, stored, CompletionRows.PAIRS, session);
+                        table().println(RewardTable.pairs(rewards, bins));
+                    },
+                    sequences -> {
+                        Rewards rewards = score(rows.name(), sequences, stored, CompletionRows.SEQUENCES, session);
+                        table().println(RewardTable.completions(rewards));
+                    });
+        }
+    }
+
+    private <T> Rewards score(
+            String source, Dataset<T> read, Map<String, String> stored, CompletionRows<T> kind, Session session) {
+        Output.describe(source, read.report().facts("rows", ""), stored);
+        CompletionRows.Pass pass = new CompletionRows.Pass(source, batchTokens, perToken);
+        CompletionLogProbs policy = logProbs(modelOptions.directory(), read, kind, pass, session);
+        CompletionLogProbs other =
+                hasReference() ? logProbs(referenceDirectory(), read, kind, pass, session) : policy.zeros();
+        Rewards rewards = new Rewards(beta, policy, other);
+        if (output != null) {
+            Output.write(output, out -> RewardLines.write(kind, read.rows(), rewards, hasReference(), out));
+        }
+        return rewards;
+    }
+
+    private <T> CompletionLogProbs logProbs(
+            Path directory, Dataset<T> read, CompletionRows<T> kind, CompletionRows.Pass pass, Session session) {
+        Device device = session.device();
+        try (Model model =
+                Model.load(directory, device, modelOptions.storage(device), new LoadingReport(session.console()))) {
+            return CompletionLogProbs.compute(kind, read.rows(), model, pass);
+        }
+    }
+
+    /** Where the table is printed: not among the rows. */
+    private PrintStream table() {
+        return output != null && output.toString().equals("-") ? System.err : Output.standard();
+    }
+}
