@@ -301,7 +301,7 @@ class NamedFilesTest {
         train("sft", texts, "")
                 .assertThatRunEndedWith()
                 .isEqualTo("dpo4j: error: the gradient of step 1 is not finite, so it was not applied and training"
-                        + " stops" + remedyOfGradient);
+                        + " stops; the cause is row 1" + remedyOfGradient);
         train("dpo", file, "--reference_free").assertThatRunEndedWith().endsWith(remedyOfGradient);
     }
 

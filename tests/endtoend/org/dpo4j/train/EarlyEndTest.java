@@ -77,6 +77,7 @@ class EarlyEndTest {
         return TinyRun.options(directory, output)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(60)
+                .maxNonfiniteSteps(0)
                 .saveStrategy(SaveStrategy.NO);
     }
 

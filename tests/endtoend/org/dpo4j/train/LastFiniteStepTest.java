@@ -18,7 +18,10 @@ class LastFiniteStepTest {
     private Path directory;
 
     private static DpoOptions.Builder options() {
-        return TinyRun.options().perDeviceTrainBatchSize(3).lrSchedulerType(LrSchedulerType.CONSTANT);
+        return TinyRun.options()
+                .perDeviceTrainBatchSize(3)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .maxNonfiniteSteps(0);
     }
 
     /** Trains on an objective until it throws; {@link TrainLoop#trained} of the loop. */

@@ -5,6 +5,7 @@ import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -25,7 +26,8 @@ final class PoisonedObjective {
                     } catch (InvocationTargetException e) {
                         throw Objects.requireNonNull(e.getCause());
                     }
-                    if (method.getName().equals("accumulate") && poisoned.contains(++step[0])) {
+                    boolean isStep = method.getName().equals("accumulate") && !isOneRow(arguments[0]);
+                    if (isStep && poisoned.contains(++step[0])) {
                         ByteBuffer infinity =
                                 ByteBuffer.allocateDirect(Float.BYTES).order(ByteOrder.nativeOrder());
                         infinity.putFloat(Float.POSITIVE_INFINITY).flip();
@@ -38,5 +40,13 @@ final class PoisonedObjective {
                     }
                     return result;
                 });
+    }
+
+    /** Whether these micro-batches are a search for the row that causes a gradient that is not finite. */
+    private static boolean isOneRow(Object microBatches) {
+        return microBatches instanceof List<?> batches
+                && batches.size() == 1
+                && batches.get(0) instanceof int[] rows
+                && rows.length == 1;
     }
 }

@@ -65,8 +65,8 @@ public final class DpoSteps implements AutoCloseable {
 
     /**
      * Waits for the queued steps and returns means over the pairs since the last call, under TRL's names as in {@code
-     * metrics.jsonl}, and {@code grad_norm} of the last step. Throws if the gradient of one of the last {@code
-     * logging_steps} steps was not finite.
+     * metrics.jsonl}, and {@code grad_norm} of the last step. Throws if the gradients of more than {@code
+     * max_nonfinite_steps} steps were not finite. Call it at least every {@code logging_steps} steps, so that none is missed.
      */
     public Map<String, Double> metrics() {
         return state.metrics();

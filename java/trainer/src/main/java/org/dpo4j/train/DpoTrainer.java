@@ -18,7 +18,7 @@ public final class DpoTrainer {
      * loaded model: its log-probs of the pairs that the run reads are computed before the first step, so no copy of its
      * weights is kept.
      *
-     * <p>A run ends early if a gradient is not finite, an error occurs, {@link RunListener#isCancelled} returns true,
+     * <p>A run ends early if more than {@code max_nonfinite_steps} gradients are not finite, an error occurs, {@link RunListener#isCancelled} returns true,
      * or the thread is interrupted. Even then it saves the weights of its last step, and {@link RunListener#notice}
      * receives the number of that step, or the reason why they cannot be saved. A cancelled or interrupted run throws
      * {@link java.util.concurrent.CancellationException}.

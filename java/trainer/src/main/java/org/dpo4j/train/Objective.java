@@ -14,6 +14,9 @@ interface Objective extends AutoCloseable {
     /** Number of training rows. */
     int rows();
 
+    /** Number of a training row in the files of the data set. */
+    int number(int row);
+
     /** Tokens of each training row that the decoder computes; those of a shared prompt count once. */
     int[] rowTokens();
 

@@ -56,4 +56,12 @@ public final class OptimizerOptions extends OptionGroup {
             names = "--max_grad_norm",
             description = "Gradients are clipped to this norm; 0 for no clipping; default ${DEFAULT-VALUE}.")
     double maxGradNorm = 1;
+
+    /** Maximum number of steps of a run whose gradient is not finite. Such a step is skipped; one more ends the run. */
+    @Option(
+            names = "--max_nonfinite_steps",
+            description =
+                    "A step whose gradient is not finite is skipped and its rows are named; training stops at more"
+                            + " than this many such steps; default ${DEFAULT-VALUE}.")
+    int maxNonfiniteSteps = 3;
 }

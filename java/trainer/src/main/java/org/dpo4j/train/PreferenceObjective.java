@@ -156,6 +156,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
+    int number(PreferencePair row) {
+        return row.row();
+    }
+
+    @Override
     int[] annotations(PreferencePair pair) {
         return PairWeights.annotations(pair);
     }

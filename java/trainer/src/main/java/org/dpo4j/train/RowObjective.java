@@ -52,6 +52,14 @@ abstract class RowObjective<T> implements Objective {
     /** Tokens of a row, counted as TRL counts {@code num_tokens}. */
     abstract long tokens(List<T> from, int row);
 
+    /** Number of a row in the files of the data set. */
+    abstract int number(T row);
+
+    @Override
+    public final int number(int row) {
+        return number(rows.get(row));
+    }
+
     /** What the loss reads of a row beside its tokens, such as a label, for {@link #dataHash}. */
     int[] annotations(T row) {
         return new int[0];

@@ -25,6 +25,7 @@ record RunIdentity(Map<String, String> options, String data) {
             "eval_steps",
             "eval_strategy",
             "logging_steps",
+            "max_nonfinite_steps",
             "max_shard_size",
             "max_steps",
             "num_train_epochs",

@@ -1,10 +1,12 @@
 package org.dpo4j.train;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Parameters;
+import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
 
@@ -22,6 +24,8 @@ final class RunState implements AutoCloseable {
     private final Schedule schedule;
     private final Reference reference;
     private final Optimizer optimizer;
+    private final Parameters parameters;
+    private final NonFiniteSteps nonFinite;
     private int step;
     private long tokens;
     private long rows;
@@ -41,6 +45,8 @@ final class RunState implements AutoCloseable {
             Reference reference,
             RunListener listener) {
         this.device = parameters.device();
+        this.parameters = parameters;
+        this.nonFinite = new NonFiniteSteps(options.optimizer().maxNonfiniteSteps, steps.total(), listener);
         this.objective = objective;
         this.steps = steps;
         this.schedule = options.step().schedule(steps.total());
@@ -51,8 +57,10 @@ final class RunState implements AutoCloseable {
 
     /** Lists what a checkpoint stores beside the weights. Waits for the steps. */
     SavedState saved() {
+        reportNonFinite();
         SavedState saved = new SavedState(device);
         optimizer.state(saved);
+        nonFinite.state(saved);
         objective.state(saved);
         saved.whole("global_step", () -> step, value -> step = (int) value);
         saved.whole("num_tokens", () -> tokens, value -> tokens = value);
@@ -118,27 +126,75 @@ final class RunState implements AutoCloseable {
         step++;
     }
 
-    /** On a device where reading does not wait, throws if the gradient of a step was not finite. */
+    /** On a device where reading does not wait, does as {@link #metrics} if the gradient of a step was not finite. */
     void checkGradient() {
-        if (optimizer.isNormReady()) {
-            optimizer.takeNorm();
+        if (optimizer.norms().isReady()) {
+            reportNonFinite();
         }
+    }
+
+    /** Number of steps that were skipped because their gradient was not finite, among those that were read. */
+    int nonFiniteSteps() {
+        return nonFinite.count();
+    }
+
+    private void reportNonFinite() {
+        GradientNorms norms = optimizer.norms();
+        norms.read();
+        for (int skipped : norms.takeSkipped()) {
+            nonFinite.report(skipped, rows(skipped), norms.applied(), step, this::advice);
+        }
+    }
+
+    private String advice() {
+        return optimizer.norms().applied() == 0
+                ? WeightCheck.explainGradient(parameters) // the weights are still the initial ones
+                : "lower learning_rate, or look at the rows";
+    }
+
+    /** The rows of a step, and those whose gradient alone is not finite with the weights of now. Waits for each. */
+    private NonFiniteSteps.Rows rows(int skipped) {
+        List<Integer> all = new ArrayList<>();
+        List<Integer> found = new ArrayList<>();
+        SavedState sums = new SavedState(device);
+        objective.state(sums);
+        Runnable restore = sums.keep();
+        try {
+            for (int[] batch : steps.microBatches(skipped - 1)) {
+                for (int row : batch) {
+                    all.add(objective.number(row));
+                    objective.accumulate(List.of(new int[] {row}));
+                    if (!Float.isFinite(optimizer.norms().now())) {
+                        found.add(objective.number(row));
+                    }
+                    parameters.zeroGradients();
+                }
+            }
+        } finally {
+            restore.run();
+        }
+        return new NonFiniteSteps.Rows(all, found);
     }
 
     /**
      * Waits for the steps and returns means over the terms since the last call, and {@code grad_norm} of the last step.
-     * Throws if the gradient of a step since the last call was not finite.
+     * Tells the listener which steps were skipped since the last call, because their gradient was not finite. Throws if
+     * there are more than {@code max_nonfinite_steps} in all.
      */
     Map<String, Double> metrics() {
-        double norm = optimizer.takeNorm();
+        reportNonFinite();
         Map<String, Double> metrics = new LinkedHashMap<>(objective.metrics());
-        metrics.put("grad_norm", norm);
+        metrics.put("grad_norm", (double) optimizer.norms().last());
+        if (nonFinite.count() > 0) {
+            metrics.put("nonfinite_steps", (double) nonFinite.count());
+        }
         return metrics;
     }
 
     /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */
     int applied() {
-        return optimizer.applied();
+        optimizer.norms().read();
+        return optimizer.norms().applied();
     }
 
     @Override

@@ -116,6 +116,11 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
+    int number(Sequence row) {
+        return row.row();
+    }
+
+    @Override
     int group() {
         return loss.group();
     }

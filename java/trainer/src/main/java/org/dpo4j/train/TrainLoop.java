@@ -28,6 +28,8 @@ final class TrainLoop {
     private int trained;
     private long loggedRows;
     private long loggedAt;
+    /** {@link RunState#nonFiniteSteps} at the last line of metrics. */
+    private int loggedNonFinite;
     /** Whether the evaluation after the last step is still to be done. */
     private boolean isEvaluationDue;
 
@@ -81,6 +83,7 @@ final class TrainLoop {
     private SavedState saved() {
         SavedState saved = state.saved();
         saved.whole("logged_rows", () -> loggedRows, value -> loggedRows = value);
+        saved.whole("logged_nonfinite_steps", () -> loggedNonFinite, value -> loggedNonFinite = (int) value);
         saved.whole("is_evaluation_due", () -> isEvaluationDue ? 1 : 0, value -> isEvaluationDue = value != 0);
         return saved;
     }
@@ -169,7 +172,10 @@ final class TrainLoop {
         values.put("num_tokens", (double) state.tokens());
         values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds(loggedAt));
         write(new Metrics(state.step(), values));
-        requireFinite(state.step(), values);
+        if (state.nonFiniteSteps() == loggedNonFinite) {
+            requireFinite(state.step(), values);
+        }
+        loggedNonFinite = state.nonFiniteSteps();
         loggedRows = state.rows();
         loggedAt = System.nanoTime();
     }

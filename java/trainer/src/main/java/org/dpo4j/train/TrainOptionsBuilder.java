@@ -295,6 +295,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B maxNonfiniteSteps(int value) {
+        optimizer.maxNonfiniteSteps = value;
+        return self();
+    }
+
     public B maxGradNorm(double value) {
         optimizer.maxGradNorm = value;
         return self();

@@ -116,6 +116,11 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
+    int number(UnpairedCompletion row) {
+        return row.row();
+    }
+
+    @Override
     int[] annotations(UnpairedCompletion row) {
         return IntStream.concat(IntStream.of(row.isDesirable() ? 1 : 0), IntStream.of(row.rest()))
                 .toArray();

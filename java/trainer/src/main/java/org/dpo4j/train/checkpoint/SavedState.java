@@ -60,6 +60,17 @@ public final class SavedState {
         reals.put(name, new Real(value, restore));
     }
 
+    /** Copies the arrays, which must be small, to host memory. The result writes the copies back. Waits for queued work. */
+    public Runnable keep() {
+        Map<Array, ByteBuffer> copies = new LinkedHashMap<>();
+        for (Array array : arrays.values()) {
+            ByteBuffer copy = ByteBuffer.allocateDirect((int) array.plan.bytes());
+            device.download(copy, array.address);
+            copies.put(array, copy);
+        }
+        return () -> copies.forEach((array, copy) -> device.upload(array.address, copy.clear()));
+    }
+
     /** Bytes of the file of arrays. */
     public long bytes() {
         return SafeTensors.bytes(plans());

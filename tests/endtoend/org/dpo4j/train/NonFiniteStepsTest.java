@@ -1,0 +1,125 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.report.Metrics;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Steps whose gradient is not finite. Row 5 states a reference log-prob of -3e38. The gradient of ipo is 2 (difference of
+ * the log-ratios - 1 / (2 beta)), which is then 6e38, beyond f32.
+ */
+class NonFiniteStepsTest {
+    private static final boolean IS_CPU =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+        List<String> rows = new ArrayList<>();
+        for (PreferencePair pair : TinyRun.pairs(8)) {
+            rows.add(
+                    "{\"prompt_ids\":%s,\"chosen_ids\":%s,\"rejected_ids\":%s,\"ref_chosen_logps\":%s,\"ref_rejected_logps\":-20.0}"
+                            .formatted(
+                                    Arrays.toString(pair.prompt()),
+                                    Arrays.toString(pair.chosen()),
+                                    Arrays.toString(pair.rejected()),
+                                    pair.row() == 5 ? "-3e38" : "-20.0"));
+        }
+        Files.write(directory.resolve("stated.jsonl"), rows);
+    }
+
+    /** Steps of two rows each in the order of the file, so row 5 is in step 3 of each epoch of 4 steps. */
+    private DpoOptions.Builder options(String output) {
+        return TinyRun.options(directory, output)
+                .datasetName(directory.resolve("stated.jsonl"))
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .lossType(LossType.IPO)
+                .trainSamplingStrategy(SamplingStrategy.SEQUENTIAL)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .perDeviceTrainBatchSize(1)
+                .gradientAccumulationSteps(2)
+                .maxSteps(8)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    private byte[] weights(String output) throws IOException {
+        return Files.readAllBytes(directory.resolve(output + "/model.safetensors"));
+    }
+
+    @Test
+    void theStepIsSkippedCountedAndItsRowNamed() throws IOException {
+        Recorder listener = new Recorder();
+        List<Metrics> lines = DpoTrainer.train(options("out").build(), listener);
+        assertThat(listener.notices)
+                .containsExactly(
+                        "the gradient of step 3 is not finite, so it was not applied and training goes on (1 of at most 3"
+                                + " such steps); the cause is row 5",
+                        "the gradient of step 7 is not finite, so it was not applied and training goes on (2 of at most 3"
+                                + " such steps); the cause is row 5");
+        assertThat(lines)
+                .extracting(line -> line.values().get("nonfinite_steps"))
+                .containsExactly(null, null, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0);
+        assertThat(lines)
+                .extracting(line -> line.values().get("grad_norm"))
+                .satisfies(norms -> assertThat(norms.get(2)).isNaN())
+                .satisfies(norms -> assertThat(norms.get(3)).isFinite());
+        train("two", 2);
+        train("three", 3);
+        assertThat(weights("three")).isEqualTo(weights("two"));
+        train("four", 4);
+        assertThat(weights("four")).isNotEqualTo(weights("two"));
+    }
+
+    private void train(String output, int steps) {
+        DpoTrainer.train(options(output).maxSteps(steps).build(), metrics -> {});
+    }
+
+    @Test
+    void trainingStopsAtOneTooMany() {
+        Recorder listener = new Recorder();
+        assertRefused(
+                () -> DpoTrainer.train(options("out").maxNonfiniteSteps(1).build(), listener),
+                "the gradient of step 7 is not finite, so it was not applied and training stops: max_nonfinite_steps is 1;"
+                        + " the cause is row 5; lower learning_rate, or look at the rows");
+        assertThat(listener.notices).last().asString().startsWith("saved the weights of step 6 in ");
+    }
+
+    /** Metrics are read every 5 steps. The checkpoint after step 4 is inside a window, after the first skipped step. */
+    @Test
+    void aResumedRunCountsOn() throws IOException {
+        DpoTrainer.train(
+                options("never")
+                        .loggingSteps(5)
+                        .saveStrategy(SaveStrategy.STEPS)
+                        .saveSteps(4)
+                        .build(),
+                metrics -> {});
+        Recorder listener = new Recorder();
+        List<Metrics> lines = DpoTrainer.train(
+                options("resumed")
+                        .loggingSteps(5)
+                        .resumeFromCheckpoint(
+                                directory.resolve("never/checkpoint-4").toString())
+                        .build(),
+                listener);
+        assertThat(weights("resumed")).isEqualTo(weights("never"));
+        assertThat(lines).last().satisfies(line -> assertThat(line.values()).containsEntry("nonfinite_steps", 2.0));
+        assertThat(listener.notices).last().asString().startsWith("the gradient of step 7 is not finite");
+    }
+}
