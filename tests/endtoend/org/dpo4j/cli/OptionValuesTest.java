@@ -237,7 +237,7 @@ class OptionValuesTest {
     @CsvSource(delimiter = '|', textBlock = """
         lr_scheduler_type | greedy | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay
         lr_scheduler_type | LINEAR | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay
-        eval_strategy | epoch | one of no, steps
+        eval_strategy | never | one of no, steps, epoch
         dtype | auto | one of float32, bfloat16
         dtype | float16 | one of float32, bfloat16
         on_bad_row | drop | one of error, skip

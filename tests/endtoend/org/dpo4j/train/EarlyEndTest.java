@@ -193,7 +193,7 @@ class EarlyEndTest {
                 .evalSteps(2);
         Listener listener = new Listener(asked -> asked >= 5);
         assertCancelled(options, listener);
-        assertThat(listener.notices).containsExactly(saved(2));
+        assertThat(listener.notices).endsWith(saved(2));
         assertWeightsOf(options, 2);
     }
 

@@ -20,6 +20,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.DatasetList;
+import org.dpo4j.train.EvalDatasets;
 import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.nodes.MappingNode;
@@ -187,7 +188,8 @@ final class ConfigFile implements IDefaultValueProvider {
                     .map(element -> scalar(option, entry, element))
                     .collect(Collectors.joining(","));
         }
-        if (option.type() == DatasetList.class) {
+        boolean isMapOfSets = option.type() == EvalDatasets.class && entry.value instanceof MappingNode;
+        if (option.type() == DatasetList.class || isMapOfSets) {
             return json(entry, entry.value).toString();
         }
         if (entry.value instanceof MappingNode mapping && option.type() == OptionMap.class) {

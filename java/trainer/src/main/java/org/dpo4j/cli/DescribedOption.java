@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dpo4j.train.DatasetList;
+import org.dpo4j.train.EvalDatasets;
 import org.dpo4j.train.OptionMap;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
@@ -101,6 +102,9 @@ record DescribedOption(
         }
         if (type == DatasetList.class) {
             return "a list of mappings";
+        }
+        if (type == EvalDatasets.class) {
+            return "a path, or a mapping of names to a path or a list of paths";
         }
         return type == Path.class ? "a path" : "text";
     }

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.train.DatasetList;
+import org.dpo4j.train.EvalDatasets;
 import org.dpo4j.train.OptionMap;
 import org.dpo4j.train.OptionRange;
 import picocli.CommandLine.Model.CommandSpec;
@@ -77,6 +78,8 @@ final class OptionSchema {
             schema.put("pattern", NUMBER_TEXT);
             OptionRange.find(option.name()).ifPresent(range -> putRange(schema, range));
         } else if (option.type() == OptionMap.class) {
+            types.add("object").add("string").add("null");
+        } else if (option.type() == EvalDatasets.class) {
             types.add("object").add("string").add("null");
         } else if (option.type() == DatasetList.class) {
             types.add("array").add("string").add("null");

@@ -11,6 +11,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.DatasetList;
+import org.dpo4j.train.EvalDatasets;
 import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -48,6 +49,7 @@ final class OptionTypes {
         }
         commands.registerConverter(OptionMap.class, OptionTypes::map);
         commands.registerConverter(DatasetList.class, OptionTypes::datasets);
+        commands.registerConverter(EvalDatasets.class, OptionTypes::evalDatasets);
         for (CommandLine command : commands.getSubcommands().values()) {
             for (OptionSpec option : command.getCommandSpec().options()) {
                 if (option.type().isEnum()) {
@@ -100,7 +102,8 @@ final class OptionTypes {
 
     /** Whether the option names a file; the other paths are directories. */
     private static boolean isFile(OptionSpec option) {
-        return option.type() == Path.class && !DIRECTORIES.contains(option.longestName());
+        boolean isPath = option.type() == Path.class || option.type() == EvalDatasets.class;
+        return isPath && !DIRECTORIES.contains(option.longestName());
     }
 
     /** The value of a boolean, as YAML 1.1 and transformers' HfArgumentParser read it; null for any other text. */
@@ -139,6 +142,14 @@ final class OptionTypes {
             return DatasetList.parse(text);
         } catch (Dpo4jException e) {
             throw new TypeConversionException("a list of data sets (" + e.getMessage() + ")");
+        }
+    }
+
+    private static EvalDatasets evalDatasets(String text) {
+        try {
+            return EvalDatasets.parse(text, OptionTypes::path);
+        } catch (Dpo4jException e) {
+            throw new TypeConversionException("a path, or name=path,... (" + e.getMessage() + ")");
         }
     }
 

@@ -17,6 +17,7 @@ import org.dpo4j.data.row.OnPromptMismatch;
 import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.data.source.DatasetRequest;
 import org.dpo4j.data.source.DatasetRequest.Use;
+import org.dpo4j.data.source.Mixture;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.RowSources;
 import org.dpo4j.io.InputFile;
@@ -202,12 +203,17 @@ public final class DataOptions extends OptionGroup {
         return RowSources.find(request(required("dataset_name", datasetName), datasetTrainSplit, use));
     }
 
-    /** The rows to evaluate on: those of {@code eval}, or of another split of {@code dataset_name} if it is null. */
-    RowSource evalRows(@Nullable Path eval) {
-        if (eval != null) {
-            return RowSources.find(
-                    new DatasetRequest(eval.toString(), null, datasetTestSplit, null, List.of(), Use.EVAL));
-        }
+    /** The rows of a set to evaluate on: those of its paths, one after the other. */
+    RowSource evalRows(List<Path> paths) {
+        List<RowSource> sources = paths.stream()
+                .map(path -> RowSources.find(
+                        new DatasetRequest(path.toString(), null, datasetTestSplit, null, List.of(), Use.EVAL)))
+                .toList();
+        return sources.size() == 1 ? sources.get(0) : new Mixture(sources, Mixture.Order.CONCATENATED, List.of(), 0);
+    }
+
+    /** The rows to evaluate on if none are named: another split of {@code dataset_name}. */
+    RowSource evalSplit() {
         String split = datasetTestSplit == null ? "test" : datasetTestSplit;
         return RowSources.find(request(required("dataset_name", datasetName), split, Use.EVAL));
     }

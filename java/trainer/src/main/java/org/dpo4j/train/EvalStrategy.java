@@ -8,7 +8,9 @@ public enum EvalStrategy {
     /** After the last step only. */
     NO("no"),
     /** Every {@code eval_steps} steps, and after the last. */
-    STEPS("steps");
+    STEPS("steps"),
+    /** At the end of every epoch, and after the last step. */
+    EPOCH("epoch");
 
     private final String option;
 

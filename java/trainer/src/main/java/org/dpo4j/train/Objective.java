@@ -62,8 +62,17 @@ interface Objective extends AutoCloseable {
     /** Means over the terms since the last call, under TRL's names. */
     Map<String, Double> metrics();
 
-    /** Means over the evaluation data, under the names of {@link #metrics}. */
-    Map<String, Double> evaluate();
+    /** The sets of evaluation rows; empty if there are none. */
+    List<EvalSet> evaluationSets();
+
+    /** Which evaluation rows are training rows too. */
+    TrainingOverlap trainingOverlap();
+
+    /**
+     * Means over all rows, or tokens, of a set, under the names of {@link #metrics}. They do not depend on the size of
+     * the batches, unless the loss of a row depends on its batch.
+     */
+    Map<String, Double> evaluate(EvalSet set);
 
     @Override
     void close();

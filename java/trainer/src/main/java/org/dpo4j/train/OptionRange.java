@@ -17,6 +17,7 @@ public enum OptionRange {
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
     CALIBRATION_BINS(1, 1000),
     DESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
+    EVAL_DELAY(0, 1_000_000_000, "from 0 to 1,000,000,000"),
     /** A value below 1 is a share of all steps. */
     EVAL_STEPS(
             Double.MIN_VALUE,

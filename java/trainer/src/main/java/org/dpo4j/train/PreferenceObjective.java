@@ -161,6 +161,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
+    List<int[]> ids(PreferencePair pair) {
+        return List.of(pair.prompt(), pair.chosen(), pair.rejectedPrompt(), pair.rejected());
+    }
+
+    @Override
     int[] annotations(PreferencePair pair) {
         return PairWeights.annotations(pair);
     }
@@ -298,10 +303,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
-    public Map<String, Double> evaluate() {
+    public Map<String, Double> evaluate(EvalSet set) {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
-        uploadScale(evalRows, IntStream.range(0, evalRows.size()).toArray());
-        forEachEvaluationBatch((batch, logProbs) -> {
+        uploadScale(evalRows, set.rows());
+        forEachEvaluationBatch(set, (batch, logProbs) -> {
             // Evaluation uses the running mean of training but does not change it.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
             evaluationLoss.setBatch(evalRows, reference.evaluation(), batch);

@@ -26,7 +26,7 @@ abstract class RowObjective<T> implements Objective {
     }
 
     final List<T> rows;
-    final List<T> evalRows;
+    final EvalRows<T> evalRows;
     final int trainBatch;
     final int evalBatch;
     final TrainingModel training;
@@ -37,7 +37,7 @@ abstract class RowObjective<T> implements Objective {
     RowObjective(
             List<T> rows, List<T> evalRows, TrainOptions options, TrainingModel training, ScoringModel evaluation) {
         this.rows = rows;
-        this.evalRows = evalRows;
+        this.evalRows = EvalRows.find(evalRows);
         this.trainBatch = options.step().perDeviceTrainBatchSize;
         this.evalBatch = options.step().perDeviceEvalBatchSize;
         this.training = training;
@@ -59,6 +59,9 @@ abstract class RowObjective<T> implements Objective {
     public final int number(int row) {
         return number(rows.get(row));
     }
+
+    /** Token ids of a row: of its prompt, then of each completion. */
+    abstract List<int[]> ids(T row);
 
     /** What the loss reads of a row beside its tokens, such as a label, for {@link #dataHash}. */
     int[] annotations(T row) {
@@ -94,7 +97,12 @@ abstract class RowObjective<T> implements Objective {
 
     /** Device memory of the passes of {@link #evaluation}. */
     PassMemory scoringMemory(Steps steps) {
-        return memory(evaluation::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch));
+        return memory(evaluation::memory, evalRows, evalBatch, evalBatches());
+    }
+
+    /** The batches of all evaluation sets. */
+    final Stream<int[]> evalBatches() {
+        return evalRows.sets().stream().flatMap(set -> Passes.inOrder(set.rows(), evalBatch));
     }
 
     /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */
@@ -157,12 +165,22 @@ abstract class RowObjective<T> implements Objective {
         return hash.hex();
     }
 
+    @Override
+    public final TrainingOverlap trainingOverlap() {
+        return TrainingOverlap.find(rows, evalRows, row -> size(rows, row), row -> size(evalRows, row), this::ids);
+    }
+
     /** Queues work that must precede the forward pass of a batch of evaluation rows. */
     void prepareEvaluation(int[] batch) {}
 
-    /** Runs a forward pass over each batch of evaluation rows. */
-    final void forEachEvaluationBatch(BatchReader reader) {
-        Passes.inOrder(evalRows.size(), evalBatch).forEach(batch -> {
+    @Override
+    public final List<EvalSet> evaluationSets() {
+        return evalRows.sets();
+    }
+
+    /** Runs a forward pass over each batch of a set of evaluation rows. */
+    final void forEachEvaluationBatch(EvalSet set, BatchReader reader) {
+        Passes.inOrder(set.rows(), evalBatch).forEach(batch -> {
             Cancellation.check(listener);
             prepareEvaluation(batch);
             reader.read(batch, evaluation.forward(pack(select(evalRows, batch))));

@@ -22,6 +22,8 @@ record RunIdentity(Map<String, String> options, String data) {
             "dataset_cache_dir",
             "dataset_name",
             "eval_dataset",
+            "eval_delay",
+            "eval_on_start",
             "eval_steps",
             "eval_strategy",
             "logging_steps",

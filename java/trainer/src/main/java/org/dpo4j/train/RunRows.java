@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.Dataset;
@@ -13,9 +14,9 @@ import org.dpo4j.report.RunListener;
  * The rows of a run.
  *
  * @param training rows to train on, at least one
- * @param evaluation rows to evaluate; empty if the run does not evaluate
+ * @param evaluation sets of rows to evaluate; empty if the run does not evaluate
  */
-record RunRows<T>(List<T> training, List<T> evaluation) {
+record RunRows<T>(List<T> training, EvalRows<T> evaluation) {
 
     /** Reads the rows of a source, such as {@link Dataset#pairs}. */
     interface Reader<T> {
@@ -23,8 +24,8 @@ record RunRows<T>(List<T> training, List<T> evaluation) {
     }
 
     /**
-     * Reads the rows that the options name. If training and evaluation use the same source, it is read once, because it
-     * may be a pipe.
+     * Reads the rows that the options name. If training and an evaluation set use the same source, it is read once, because
+     * it may be a pipe.
      *
      * @param unit plural name of a row, such as pairs
      * @param facts facts of the run header, to which the numbers of rows used, cut and left out are added
@@ -41,16 +42,16 @@ record RunRows<T>(List<T> training, List<T> evaluation) {
         DatasetCache cache = options.data().cache();
         Dataset<T> training = reader.read(source, read, cache, new ReadingReport(unit, listener, facts));
         report(training, unit, "", listener, facts);
-        RowSource evalSource = options.evalRows(source);
-        if (evalSource == null) {
-            return new RunRows<>(training.rows(), List.of());
-        }
-        String evalUnit = "eval " + unit;
-        Dataset<T> evaluation = evalSource.equals(source)
-                ? training
-                : reader.read(evalSource, read, cache, new ReadingReport(evalUnit, listener, facts));
-        report(evaluation, evalUnit, "eval ", listener, facts);
-        return new RunRows<>(training.rows(), evaluation.rows());
+        Map<String, List<T>> sets = new LinkedHashMap<>();
+        options.evalRows(source).forEach((name, evalSource) -> {
+            String prefix = name.isEmpty() ? "eval " : "eval " + name + " ";
+            Dataset<T> evaluation = evalSource.equals(source)
+                    ? training
+                    : reader.read(evalSource, read, cache, new ReadingReport(prefix + unit, listener, facts));
+            report(evaluation, prefix + unit, prefix, listener, facts);
+            sets.put(name, evaluation.rows());
+        });
+        return new RunRows<>(training.rows(), EvalRows.named(sets));
     }
 
     /** Adds the numbers of rows to the header's facts. Warns if many rows are cut. */

@@ -111,6 +111,11 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
+    List<int[]> ids(Sequence sequence) {
+        return List.of(sequence.prompt(), sequence.completion());
+    }
+
+    @Override
     long tokens(List<Sequence> from, int row) {
         return Sequence.outline(from, row).length();
     }
@@ -180,10 +185,17 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
-    public Map<String, Double> evaluate() {
+    public Map<String, Double> evaluate(EvalSet set) {
         double[] sum = {0};
-        forEachEvaluationBatch((batch, logProbs) -> sum[0] += sum(host.downloadFloats(logProbs.sums(), batch.length)));
-        return Map.of("loss", -sum[0] / terms(evalRows));
+        forEachEvaluationBatch(
+                set, (batch, logProbs) -> sum[0] += sum(host.downloadFloats(logProbs.sums(), batch.length)));
+        return Map.of("loss", -sum[0] / targets(set));
+    }
+
+    private long targets(EvalSet set) {
+        return IntStream.of(set.rows())
+                .mapToLong(row -> Sequence.outline(evalRows, row).targets())
+                .sum();
     }
 
     @Override

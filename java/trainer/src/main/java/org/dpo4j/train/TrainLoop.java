@@ -21,6 +21,7 @@ final class TrainLoop {
 
     private final RunState state;
     private final TrainOptions options;
+    private final EvaluationTimes times;
     private final RunListener listener;
     private final MetricsLog log;
     private final Checkpoints checkpoints;
@@ -36,6 +37,7 @@ final class TrainLoop {
     TrainLoop(RunState state, TrainOptions options, RunListener listener, MetricsLog log, Checkpoints checkpoints) {
         this.state = state;
         this.options = options;
+        this.times = new EvaluationTimes(options, state.steps());
         this.listener = listener;
         this.log = log;
         this.checkpoints = checkpoints;
@@ -98,6 +100,7 @@ final class TrainLoop {
         int total = state.steps().total();
         listener.progress("training", state.step(), total);
         loggedAt = System.nanoTime();
+        isEvaluationDue |= state.step() == 0 && times.isDueAfter(0);
         evaluateIfDue();
         while (!state.isOver()) {
             stopIfCancelled();
@@ -112,7 +115,7 @@ final class TrainLoop {
                 logTraining();
             }
             listener.progress("training", state.step(), total);
-            isEvaluationDue = options.isEvaluatedAfter(state.step(), total);
+            isEvaluationDue = times.isDueAfter(state.step());
             evaluateIfDue();
             if (checkpoints.isDueAfter(state.step(), state.steps())) {
                 writeCheckpoint();
@@ -182,12 +185,17 @@ final class TrainLoop {
 
     private void logEvaluation() {
         long began = System.nanoTime();
-        Map<String, Double> values = new LinkedHashMap<>();
-        state.objective().evaluate().forEach((name, value) -> values.put("eval_" + name, value));
-        values.put("epoch", state.epoch());
-        values.put("eval_runtime", seconds(began));
-        write(new Metrics(state.step(), values));
+        state.objective().evaluationSets().forEach(this::logEvaluation);
         loggedAt += System.nanoTime() - began;
+    }
+
+    private void logEvaluation(EvalSet set) {
+        long began = System.nanoTime();
+        Map<String, Double> values = new LinkedHashMap<>();
+        state.objective().evaluate(set).forEach((name, value) -> values.put(set.prefix() + name, value));
+        values.put("epoch", state.epoch());
+        values.put(set.prefix() + "runtime", seconds(began));
+        write(new Metrics(state.step(), values));
     }
 
     /** Throws if the mean loss is not finite: a loss can overflow even if its gradient does not. */

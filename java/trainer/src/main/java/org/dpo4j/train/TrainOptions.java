@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -28,6 +29,7 @@ public record TrainOptions(
         StepOptions step,
         OptimizerOptions optimizer,
         LoggingOptions logging,
+        EvaluationOptions evaluation,
         SeedOptions seeds) {
 
     private static final int DEFAULT_MAX_LENGTH = 1024;
@@ -41,6 +43,7 @@ public record TrainOptions(
         step = OptionGroup.checked(step);
         optimizer = OptionGroup.checked(optimizer);
         logging = OptionGroup.checked(logging);
+        evaluation = OptionGroup.checked(evaluation);
         seeds = OptionGroup.checked(seeds);
         model.directory();
         data.checkGiven();
@@ -53,10 +56,18 @@ public record TrainOptions(
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
-        if (logging.strategy() == EvalStrategy.STEPS && logging.evalDataset == null && !data.mayHaveTestSplit()) {
-            throw new Dpo4jException(
-                    (logging.evalSteps == null ? "eval_strategy steps has" : "eval_steps and eval_strategy steps have")
-                            + " no data; give eval_dataset");
+        checkEvaluation(evaluation, data);
+    }
+
+    private static void checkEvaluation(EvaluationOptions evaluation, DataOptions data) {
+        EvalStrategy strategy = evaluation.strategy();
+        if (evaluation.hasRows() && evaluation.evalDataset == null && !data.mayHaveTestSplit()) {
+            String asked = strategy == EvalStrategy.NO
+                    ? "eval_on_start has"
+                    : evaluation.evalSteps == null
+                            ? "eval_strategy " + strategy + " has"
+                            : "eval_steps and eval_strategy " + strategy + " have";
+            throw new Dpo4jException(asked + " no data; give eval_dataset");
         }
     }
 
@@ -74,42 +85,33 @@ public record TrainOptions(
 
     /** The rows to train on. */
     RowSource rows() {
-        Path eval = logging.evalDataset;
-        boolean isForBoth = eval != null && isOneFile(eval) && InputFile.isReadOnce(eval);
+        EvalDatasets eval = evaluation.evalDataset;
+        boolean isForBoth = eval != null
+                && eval.sets().values().stream()
+                        .anyMatch(paths -> isOneFile(paths) && InputFile.isReadOnce(paths.get(0)));
         return data.rows(seeds.seed(), isForBoth ? Use.BOTH : Use.TRAIN);
     }
 
     /**
-     * The rows to evaluate on; null if the run does not evaluate. Equal to {@code rows}, those to train on, if both are
-     * the same file without splits, which is then read only once, because it may be a pipe.
+     * The sets to evaluate on, by name; empty if the run does not evaluate. A set is equal to {@code rows}, those to
+     * train on, if both are the same file without splits, which is then read only once, because it may be a pipe.
      */
-    @Nullable
-    RowSource evalRows(RowSource rows) {
-        if (!hasEvalRows()) {
-            return null;
+    Map<String, RowSource> evalRows(RowSource rows) {
+        Map<String, RowSource> sources = new LinkedHashMap<>();
+        if (evaluation.evalDataset != null) {
+            evaluation.evalDataset.sets().forEach((name, paths) -> {
+                boolean isSame = isOneFile(paths) && !rows.hasSplits();
+                sources.put(name, isSame ? rows : data.evalRows(paths));
+            });
+        } else if (evaluation.hasRows()) {
+            sources.put("", data.evalSplit());
         }
-        Path file = logging.evalDataset;
-        boolean isSame = file != null && isOneFile(file) && !rows.hasSplits();
-        return isSame ? rows : data.evalRows(file);
+        return sources;
     }
 
-    /** Whether a file to evaluate on is the one to train on. */
-    private boolean isOneFile(Path eval) {
-        return !Files.isDirectory(eval) && data.isFile(eval);
-    }
-
-    private boolean hasEvalRows() {
-        return logging.evalDataset != null || logging.strategy() == EvalStrategy.STEPS;
-    }
-
-    /** Whether a run of {@code steps} steps evaluates after step {@code done}. */
-    boolean isEvaluatedAfter(int done, int steps) {
-        return hasEvalRows() && logging.isEvaluatedAfter(done, steps);
-    }
-
-    /** Number of evaluations in a run of {@code steps} steps. */
-    int evaluations(int steps) {
-        return hasEvalRows() ? logging.evaluations(steps) : 0;
+    /** Whether the file of a set to evaluate on is the one to train on. */
+    private boolean isOneFile(List<Path> eval) {
+        return eval.size() == 1 && !Files.isDirectory(eval.get(0)) && data.isFile(eval.get(0));
     }
 
     /** Storage of weights and activations; null for the default: bf16 on {@code cuda}, f32 on {@code cpu}. */
@@ -157,7 +159,7 @@ public record TrainOptions(
     }
 
     private Stream<OptionGroup> groups() {
-        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, seeds);
+        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, seeds);
     }
 
     /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */

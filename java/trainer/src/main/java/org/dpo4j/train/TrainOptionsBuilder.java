@@ -36,6 +36,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private final LoggingOptions logging = new LoggingOptions();
 
     @Mixin
+    private final EvaluationOptions evaluation = new EvaluationOptions();
+
+    @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
 
     TrainOptionsBuilder(double learningRate, SamplingStrategy defaultOrder) {
@@ -75,7 +78,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     }
 
     public B evalDataset(Path value) {
-        logging.evalDataset = value;
+        return evalDataset(EvalDatasets.unnamed(value));
+    }
+
+    public B evalDataset(EvalDatasets value) {
+        evaluation.evalDataset = value;
         return self();
     }
 
@@ -316,17 +323,27 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     }
 
     public B evalStrategy(EvalStrategy value) {
-        logging.evalStrategy = value;
+        evaluation.evalStrategy = value;
         return self();
     }
 
     public B evalSteps(double value) {
-        logging.evalSteps = value;
+        evaluation.evalSteps = value;
+        return self();
+    }
+
+    public B evalOnStart(boolean value) {
+        evaluation.evalOnStart = value;
+        return self();
+    }
+
+    public B evalDelay(double value) {
+        evaluation.evalDelay = value;
         return self();
     }
 
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
-        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, seeds);
+        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, seeds);
     }
 }

@@ -67,10 +67,11 @@ final class TrainRun {
                         listener);
                 Checkpoints.@Nullable Loaded loaded = checkpoints.load();
                 facts.put("checkpoints", checkpoints.fact(steps));
-                long lines = lines(options, steps.total());
+                long lines = maxLines(options, steps);
                 facts.put(
                         "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
                 listener.header(new RunHeader(facts));
+                objective.trainingOverlap().report(objective.unit(), listener);
                 memory.check(memoryOf(device));
                 output.reserve(model, options.model().directory());
                 return train(options, new Prepared(model, objective, steps, checkpoints, loaded), listener, output);
@@ -97,9 +98,10 @@ final class TrainRun {
         }
     }
 
-    /** Maximum number of lines of metrics of a run of {@code steps} steps. */
-    private static long lines(TrainOptions options, int steps) {
-        return steps / options.logging().loggingInterval(steps) + 1L + options.evaluations(steps);
+    /** Maximum number of lines of metrics of a run of these steps. */
+    private static long maxLines(TrainOptions options, Steps steps) {
+        int total = steps.total();
+        return total / options.logging().loggingInterval(total) + 1L + new EvaluationTimes(options, steps).maxLines();
     }
 
     /** Device memory that the run may use: what it has allocated already, and what is free. */

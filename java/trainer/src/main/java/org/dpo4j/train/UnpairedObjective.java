@@ -39,7 +39,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     private final KtoOptions options;
     private final MismatchedRows others;
-    private final MismatchedRows evalOthers;
+    private final List<UnpairedCompletion> evalOthers;
     private final Device device;
     private final DeviceBuffer scale;
     private final DeviceBuffer references;
@@ -82,7 +82,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         this.options = options;
         int maxLength = options.train().maxLengthFor(model.architecture());
         this.others = new MismatchedRows(rows, trainBatch, maxLength);
-        this.evalOthers = new MismatchedRows(evalRows, trainBatch, maxLength);
+        this.evalOthers = this.evalRows.derived(set -> new MismatchedRows(set, trainBatch, maxLength));
         this.device = model.device();
         int maxBatch = Math.max(trainBatch, evalBatch);
         long words = (long) Float.BYTES * maxBatch;
@@ -118,6 +118,11 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     @Override
     int number(UnpairedCompletion row) {
         return row.row();
+    }
+
+    @Override
+    List<int[]> ids(UnpairedCompletion row) {
+        return List.of(row.prompt(), row.completion());
     }
 
     @Override
@@ -205,7 +210,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
             return own;
         }
         return own.max(memory(evaluation::memory, others, trainBatch, steps.microBatches()))
-                .max(memory(evaluation::memory, evalOthers, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
+                .max(memory(evaluation::memory, evalOthers, evalBatch, evalBatches()));
     }
 
     private int[] everyEvalRow() {
@@ -224,7 +229,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     private ReferenceLogProbs logProbs(
             ScoringModel frozen,
             List<UnpairedCompletion> from,
-            MismatchedRows mismatched,
+            List<UnpairedCompletion> mismatched,
             int[] read,
             RunListener listener) {
         return UnpairedReference.compute(
@@ -260,7 +265,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     /** Queues the log-probs from which the loss kernel computes the baseline of a batch. */
-    private void scoreOthers(MismatchedRows from, ReferenceLogProbs sums, int[] batch) {
+    private void scoreOthers(List<UnpairedCompletion> from, ReferenceLogProbs sums, int[] batch) {
         if (options.hasBaseline()) {
             LogProbs logProbs = evaluation.forward(pack(select(from, batch)));
             device.copy(otherSums.address(), logProbs.sums(), (long) Float.BYTES * batch.length);
@@ -294,10 +299,10 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
-    public Map<String, Double> evaluate() {
+    public Map<String, Double> evaluate(EvalSet set) {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
-        uploadScale(evalRows.size());
-        forEachEvaluationBatch((batch, logProbs) -> {
+        uploadScale(set.size());
+        forEachEvaluationBatch(set, (batch, logProbs) -> {
             BatchLoss loss = new BatchLoss(batch.length, evalMetrics);
             loss.setBatch(evalRows, reference.evaluation(), batch);
             loss.upload(0, batch.length);
