@@ -33,7 +33,7 @@ bundle=$stage/dpo4j
 mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/sample" "$bundle/peers"
 
 # Compressing inside the image makes the .xz larger. jdk.zipfs: JUnit scans a jar; jdk.unsupported: sun.misc.Unsafe of the tokenizer and JavaCPP.
-"$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,jdk.unsupported,jdk.zipfs \
+"$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,java.net.http,jdk.unsupported,jdk.zipfs \
   --strip-debug --no-man-pages --no-header-files --compress=0 --output "$bundle/runtime"
 
 cp java/trainer/target/lib/*.jar "$bundle/lib/"

@@ -5,6 +5,7 @@ module org.dpo4j.trainer {
     requires ai.djl.tokenizers;
     requires transitive com.fasterxml.jackson.databind;
     requires info.picocli;
+    requires java.net.http; // MLflow
     requires jdk.unsupported; // sun.misc.Signal
     requires static transitive org.jspecify;
     requires org.yaml.snakeyaml;

@@ -39,7 +39,14 @@ class DpoTrainerTest {
         Files.writeString(directory.resolve("model/special_tokens_map.json"), "{}");
         DpoTrainer.train(options("out").build(), metrics -> {});
         assertThat(names("out"))
-                .containsExactly("config.json", "metrics.jsonl", "model.safetensors", "special_tokens_map.json");
+                .containsExactly(
+                        "README.md",
+                        "config.json",
+                        "metrics.jsonl",
+                        "model.safetensors",
+                        "report.html",
+                        "run.json",
+                        "special_tokens_map.json");
         try (Device device = Devices.cpu(1);
                 Model before = Model.load(directory.resolve("model"), device, DType.F32);
                 Model after = Model.load(directory.resolve("out"), device, DType.F32)) {
@@ -60,10 +67,13 @@ class DpoTrainerTest {
         DpoTrainer.train(options("out").overwriteOutputDir(true).build(), metrics -> {});
         assertThat(names("out"))
                 .containsExactly(
+                        "README.md",
                         "additional_chat_templates",
                         "config.json",
                         "metrics.jsonl",
                         "model.safetensors",
+                        "report.html",
+                        "run.json",
                         "sentencepiece.bpe.model");
         assertThat(directory.resolve("out/additional_chat_templates/tool_use.jinja"))
                 .hasContent("one");

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
 import org.dpo4j.conformance.On;
@@ -25,6 +26,7 @@ import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.report.RunStart;
 
 /**
  * A training run of a very small model.
@@ -147,7 +149,9 @@ public record TinyRun(List<Metrics> history, float[] weights) {
         RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
         Checkpoints checkpoints =
                 new Checkpoints(model, options, () -> RunIdentity.find(options, objective, "float32"), listener);
-        return new TrainLoop(state, options, listener, log, checkpoints);
+        MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
+        RunStart start = new RunReports("dpo", Map.of()).start(options, memory, steps.total());
+        return new TrainLoop(state, options, listener, log, checkpoints, start);
     }
 
     /** Steps over rows in the order of a run. */

@@ -49,6 +49,8 @@ final class ConfigFile implements IDefaultValueProvider {
             + "|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\\.[0-9_]*"
             + "|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)");
 
+    private static final String REPORT_TO = "--report_to";
+
     /** A key as written, its line, and its value. */
     private record Entry(String key, int line, Node value) {}
 
@@ -181,6 +183,9 @@ final class ConfigFile implements IDefaultValueProvider {
 
     private String text(OptionSpec option, Entry entry) {
         if (entry.value instanceof SequenceNode list && !option.splitRegex().isEmpty()) {
+            if (list.getValue().isEmpty() && option.longestName().equals(REPORT_TO)) {
+                return "none"; // as transformers reads it
+            }
             if (list.getValue().isEmpty()) {
                 throw refusal(entry.line, entry.key + " is an empty list; give a value, or leave it out");
             }

@@ -43,6 +43,7 @@ public final class Main {
             ScoreCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
+            ReportCommand.class,
             DoctorCommand.class,
             OptionsCommand.class,
             CompletionCommand.class);

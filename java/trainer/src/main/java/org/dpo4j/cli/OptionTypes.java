@@ -28,7 +28,7 @@ final class OptionTypes {
             Pattern.compile("[-+]?([0-9]+(_[0-9]+)*\\.?([0-9]+(_[0-9]+)*)?|\\.[0-9]+(_[0-9]+)*)([eE][-+]?[0-9]+)?");
 
     /** Options whose path is a directory. */
-    private static final Set<String> DIRECTORIES = Set.of("--model_name_or_path", "--output_dir");
+    private static final Set<String> DIRECTORIES = Set.of("--model_name_or_path", "--output_dir", "--logging_dir");
 
     private OptionTypes() {}
 

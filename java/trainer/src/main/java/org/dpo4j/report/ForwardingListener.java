@@ -24,6 +24,16 @@ public abstract class ForwardingListener implements RunListener {
     }
 
     @Override
+    public void started(RunStart start) {
+        listener.started(start);
+    }
+
+    @Override
+    public void ended(RunEnd end) {
+        listener.ended(end);
+    }
+
+    @Override
     public void progress(String phase, long done, long total) {
         listener.progress(phase, done, total);
     }

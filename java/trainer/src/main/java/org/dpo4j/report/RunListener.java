@@ -1,6 +1,12 @@
 package org.dpo4j.report;
 
-/** Receives events of a run, on the thread that trains. */
+/**
+ * Receives events of a run, on the thread that trains, which goes on when the method returns. What a method throws ends the
+ * run; {@link CombinedListener} adds listeners that cannot end it.
+ *
+ * <p>The order of events: {@code header}, {@code started}, then {@code metrics} and the others, {@code ended}. A run that
+ * fails before its first step is neither started nor ended. {@code progress} and {@code notice} come at any time.
+ */
 @FunctionalInterface
 public interface RunListener {
 
@@ -12,6 +18,12 @@ public interface RunListener {
 
     /** Receives samples of policy and reference after an evaluation, if {@code generate_during_eval} is true. */
     default void generations(Generations generations) {}
+
+    /** Receives what the run begins with, when its first step is about to be trained. */
+    default void started(RunStart start) {}
+
+    /** Receives the end of a run that was started, after the model is saved or cannot be. */
+    default void ended(RunEnd end) {}
 
     /**
      * Reports that {@code done} of {@code total} units of a phase are done. The first report of a phase has 0, unless the

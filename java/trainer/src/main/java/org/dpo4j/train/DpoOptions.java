@@ -2,7 +2,11 @@ package org.dpo4j.train;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
@@ -63,6 +67,24 @@ public record DpoOptions(
     /** Whether log-probs of a reference model are needed. */
     boolean hasReference() {
         return preference.hasReference() && !referenceFree;
+    }
+
+    /** The options of dpo itself, for the record of a run. */
+    Map<String, Object> named() {
+        Map<String, Object> named = new LinkedHashMap<>();
+        named.put("loss_type", joined(term -> term.loss().option()));
+        named.put("loss_weights", joined(term -> Float.toString(term.weight())));
+        for (String option : preference.options().split(", ")) { // such as beta 0.1
+            int space = option.indexOf(' ');
+            named.put(space < 0 ? option : option.substring(0, space), space < 0 ? true : option.substring(space + 1));
+        }
+        named.put("reference_free", referenceFree);
+        named.put("ld_alpha", ldAlpha);
+        return named;
+    }
+
+    private String joined(Function<Term, String> text) {
+        return preference.terms().stream().map(text).collect(Collectors.joining(","));
     }
 
     public static Builder builder() {

@@ -29,6 +29,7 @@ public final class DpoTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
+                new RunReports("dpo", options.named()),
                 (model, read, reports, facts) -> {
                     RunRows<PreferencePair> rows = RunRows.read(train, read, "pairs", Dataset::pairs, reports, facts);
                     return new PreferenceObjective(model, rows.training(), rows.evaluation(), options);

@@ -1,6 +1,8 @@
 package org.dpo4j.train;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.UnpairedLoss;
@@ -32,6 +34,16 @@ public record KtoOptions(TrainOptions train, UnpairedLoss.Options loss) {
     /** Whether the loss estimates the KL divergence from other rows' completions. */
     boolean hasBaseline() {
         return loss.type() == Type.KTO;
+    }
+
+    /** The options of kto itself, for the record of a run. */
+    Map<String, Object> named() {
+        Map<String, Object> named = new LinkedHashMap<>();
+        named.put("loss_type", loss.type().option());
+        named.put("beta", loss.beta());
+        named.put("desirable_weight", loss.desirableWeight());
+        named.put("undesirable_weight", loss.undesirableWeight());
+        return named;
     }
 
     public static Builder builder() {

@@ -25,6 +25,7 @@ public final class KtoTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
+                new RunReports("kto", options.named()),
                 (model, read, reports, facts) -> {
                     RunRows<UnpairedCompletion> rows =
                             RunRows.read(train, read, "rows", Dataset::unpaired, reports, facts);

@@ -76,7 +76,7 @@ public record MemoryPlan(
     public void check(long available) {
         if (bytes() > available) {
             throw new Dpo4jException("the run needs " + inUnits(bytes()) + " of device memory, but "
-                    + inUnits(available) + " are available: " + parts() + "; " + String.join(", or ", ways()));
+                    + inUnits(available) + " are available: " + described() + "; " + String.join(", or ", ways()));
         }
     }
 
@@ -98,7 +98,8 @@ public record MemoryPlan(
         return ways;
     }
 
-    private String parts() {
+    /** Bytes by what they hold, without parts that the run does not have. */
+    Map<String, Long> parts() {
         PassMemory training = passes.training();
         Map<String, Long> parts = new LinkedHashMap<>();
         parts.put("weights", weights);
@@ -110,8 +111,12 @@ public record MemoryPlan(
         parts.put("evaluation", passes.evaluation().total());
         parts.put("reference log-probs (before training)", passes.reference().total());
         parts.put("other", arrays + optimizerArrays + training.total() - training.activations() - training.head());
-        return parts.entrySet().stream()
-                .filter(part -> part.getValue() > 0)
+        parts.values().removeIf(bytes -> bytes <= 0);
+        return parts;
+    }
+
+    private String described() {
+        return parts().entrySet().stream()
                 .map(part -> part.getKey() + " " + inUnits(part.getValue()))
                 .collect(Collectors.joining(", "));
     }
@@ -119,7 +124,7 @@ public record MemoryPlan(
     /** One line for a run header. */
     @Override
     public String toString() {
-        return "at most " + inUnits(bytes()) + ": " + parts();
+        return "at most " + inUnits(bytes()) + ": " + described();
     }
 
     /** Bytes as GB, MB or kB, which are powers of ten. */

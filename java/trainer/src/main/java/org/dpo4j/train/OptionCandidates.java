@@ -48,6 +48,13 @@ final class OptionCandidates {
         }
     }
 
+    /** {@code report_to}. */
+    static final class ReportTargets extends Names {
+        ReportTargets() {
+            super(List.of("none", "tensorboard", "csv", "mlflow", "all"));
+        }
+    }
+
     /** {@code f_divergence_type}. */
     static final class Divergences extends Names {
         Divergences() {

@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import java.util.List;
+import java.util.Map;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Sequence;
@@ -25,6 +26,7 @@ public final class SftTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
+                new RunReports("sft", Map.of()),
                 (model, given, reports, facts) -> {
                     ReadOptions read = options.assistantOnlyLoss() ? given.assistantOnly() : given;
                     List<String> dropouts = model.config().ignoredDropouts();

@@ -8,7 +8,9 @@ import java.util.concurrent.CancellationException;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.report.RunStart;
 import org.dpo4j.train.checkpoint.SavedState;
 
 /**
@@ -25,7 +27,9 @@ final class TrainLoop {
     private final RunListener listener;
     private final MetricsLog log;
     private final Checkpoints checkpoints;
+    private final RunStart start;
     private final List<Metrics> history = new ArrayList<>();
+    private boolean isBegun;
     private int trained;
     private long loggedRows;
     private long loggedAt;
@@ -34,13 +38,20 @@ final class TrainLoop {
     /** Whether the evaluation after the last step is still to be done. */
     private boolean isEvaluationDue;
 
-    TrainLoop(RunState state, TrainOptions options, RunListener listener, MetricsLog log, Checkpoints checkpoints) {
+    TrainLoop(
+            RunState state,
+            TrainOptions options,
+            RunListener listener,
+            MetricsLog log,
+            Checkpoints checkpoints,
+            RunStart start) {
         this.state = state;
         this.options = options;
         this.times = new EvaluationTimes(options, state.steps());
         this.listener = listener;
         this.log = log;
         this.checkpoints = checkpoints;
+        this.start = start;
     }
 
     /**
@@ -79,6 +90,24 @@ final class TrainLoop {
             history.add(line);
             log.write(line);
         });
+        begin();
+    }
+
+    /** Empties the metrics of an earlier run and tells the listener that this one starts, once. */
+    private void begin() {
+        if (!isBegun) {
+            isBegun = true;
+            log.begin();
+            listener.started(start.at(state.step(), history));
+        }
+    }
+
+    /** Tells the listener how the run ended, if it has told it that it started. */
+    void end(RunEnd end) {
+        if (isBegun) {
+            isBegun = false;
+            listener.ended(end);
+        }
     }
 
     /** Lists what a checkpoint stores beside the weights. */
@@ -107,7 +136,7 @@ final class TrainLoop {
             state.accumulate();
             if (state.step() == 0) {
                 checkpoints.deleteEarlier();
-                log.begin(); // a run that fails before its first step keeps the metrics of an earlier one
+                begin(); // a run that fails before its first step keeps the metrics of an earlier one
             }
             state.update();
             state.checkGradient();
@@ -208,6 +237,7 @@ final class TrainLoop {
     }
 
     private void write(Metrics metrics) {
+        begin();
         history.add(metrics);
         log.write(metrics);
         listener.metrics(metrics);

@@ -30,6 +30,7 @@ public record TrainOptions(
         OptimizerOptions optimizer,
         LoggingOptions logging,
         EvaluationOptions evaluation,
+        ReportOptions report,
         SeedOptions seeds) {
 
     private static final int DEFAULT_MAX_LENGTH = 1024;
@@ -44,7 +45,9 @@ public record TrainOptions(
         optimizer = OptionGroup.checked(optimizer);
         logging = OptionGroup.checked(logging);
         evaluation = OptionGroup.checked(evaluation);
+        report = OptionGroup.checked(report);
         seeds = OptionGroup.checked(seeds);
+        report.checkTargets();
         model.directory();
         data.checkGiven();
         output.directory();
@@ -159,7 +162,7 @@ public record TrainOptions(
     }
 
     private Stream<OptionGroup> groups() {
-        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, seeds);
+        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
     }
 
     /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */

@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.model.SavedDtype;
@@ -37,6 +38,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     @Mixin
     private final EvaluationOptions evaluation = new EvaluationOptions();
+
+    @Mixin
+    private final ReportOptions report = new ReportOptions();
 
     @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
@@ -342,8 +346,24 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    /** {@code none}, {@code all}, or some of {@code tensorboard}, {@code csv} and {@code mlflow}. */
+    public B reportTo(String... values) {
+        report.reportTo = List.of(values);
+        return self();
+    }
+
+    public B loggingDir(Path value) {
+        report.loggingDir = value;
+        return self();
+    }
+
+    public B runName(String value) {
+        report.runName = value;
+        return self();
+    }
+
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
-        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, seeds);
+        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
     }
 }

@@ -20,8 +20,10 @@ import org.dpo4j.model.SavedDtype;
 import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunHeader;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.report.RunStart;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,8 +43,8 @@ final class TrainRun {
 
     private TrainRun() {}
 
-    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener given) {
-        RunListener listener = new InterruptibleListener(given);
+    static List<Metrics> run(TrainOptions options, RunReports reports, ObjectiveReader reader, RunListener given) {
+        RunListener listener = reports.with(new InterruptibleListener(given), options);
         Cancellation.check(listener);
         Map<String, String> facts = new LinkedHashMap<>();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener);
@@ -74,7 +76,9 @@ final class TrainRun {
                 objective.trainingOverlap().report(objective.unit(), listener);
                 memory.check(memoryOf(device));
                 output.reserve(model, options.model().directory());
-                return train(options, new Prepared(model, objective, steps, checkpoints, loaded), listener, output);
+                RunStart start = reports.start(options, memory, steps.total());
+                return train(
+                        options, new Prepared(model, objective, steps, checkpoints, start, loaded), listener, output);
             }
         }
     }
@@ -116,6 +120,7 @@ final class TrainRun {
             Objective objective,
             Steps steps,
             Checkpoints checkpoints,
+            RunStart start,
             Checkpoints.@Nullable Loaded loaded) {}
 
     private static List<Metrics> train(
@@ -123,23 +128,35 @@ final class TrainRun {
         FinalSave last = new FinalSave(run.model, options.model().directory(), output, listener);
         try (MetricsLog log = output.metrics(listener)) {
             RunState state = RunState.begin(run.model.parameters(), run.objective, run.steps, options, listener);
-            TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints);
-            if (run.loaded != null) {
-                loop.resume(run.loaded);
-            }
-            List<Metrics> history;
+            TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints, run.start);
             try {
-                history = loop.run();
+                List<Metrics> history = train(loop, run, last);
+                if (log.hasWaitingLines()) {
+                    last.announce(loop.trained());
+                }
+                loop.end(new RunEnd(RunEnd.Status.COMPLETED, loop.trained(), null));
+                return history;
             } catch (RuntimeException | Error e) {
-                last.rescue(loop.trained(), e);
+                loop.end(RunReports.end(loop.trained(), e));
                 throw e;
             }
-            last.save(loop.trained());
-            if (log.hasWaitingLines()) {
-                last.announce(loop.trained());
-            }
-            return history;
         }
+    }
+
+    /** Trains the remaining steps and saves the model, also if the run ends early. */
+    private static List<Metrics> train(TrainLoop loop, Prepared run, FinalSave last) {
+        if (run.loaded != null) {
+            loop.resume(run.loaded);
+        }
+        List<Metrics> history;
+        try {
+            history = loop.run();
+        } catch (RuntimeException | Error e) {
+            last.rescue(loop.trained(), e);
+            throw e;
+        }
+        last.save(loop.trained());
+        return history;
     }
 
     private static Objective read(

@@ -1,0 +1,109 @@
+package org.dpo4j.report.card;
+
+import com.fasterxml.jackson.databind.node.TextNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.dpo4j.io.OutputFile;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunEnd;
+import org.dpo4j.report.RunListener;
+import org.dpo4j.report.RunStart;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the model card, {@code README.md}, beside the model when the run ends. Its front matter is what the Hugging Face
+ * hub reads. A README.md that a person wrote is kept: only a card that has the line of this class is replaced.
+ */
+public final class ModelCard implements RunListener {
+    private static final String FILE = "README.md";
+    private static final String MARK =
+            "<!-- dpo4j wrote this card and replaces it after the next training. Delete this line to keep your own text. -->";
+
+    private final Map<String, Double> last = new LinkedHashMap<>();
+    private @Nullable RunStart start;
+
+    @Override
+    public void started(RunStart start) {
+        this.start = start;
+        start.history().forEach(this::metrics);
+    }
+
+    @Override
+    public void metrics(Metrics metrics) {
+        last.putAll(metrics.values());
+    }
+
+    @Override
+    public void ended(RunEnd end) {
+        RunStart run = start;
+        if (run == null || end.step() <= 0 || !hasModel(run.directory()) || hasOwnCard(run.directory())) {
+            return;
+        }
+        String card = new FrontMatter(run).text() + MARK + "\n" + body(run, end);
+        OutputFile.write(run.directory().resolve(FILE), card.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static boolean hasModel(Path directory) {
+        return Files.exists(directory.resolve("config.json"));
+    }
+
+    private static boolean hasOwnCard(Path directory) {
+        Path card = directory.resolve(FILE);
+        try {
+            return Files.exists(card) && !Files.readString(card).contains(MARK);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private String body(RunStart run, RunEnd end) {
+        Method method = Method.find(run.trainer());
+        String name = FrontMatter.name(run);
+        StringBuilder text = new StringBuilder("\n# Model card of " + plain(name) + "\n\n");
+        text.append("This model is `")
+                .append(code(FrontMatter.baseName(run)))
+                .append("`, trained by ")
+                .append(method.words())
+                .append(" with dpo4j: ")
+                .append(String.format(Locale.ROOT, "%,d of %,d steps", end.step(), run.steps()))
+                .append(".\n\n## Use\n\n```python\nfrom transformers import pipeline\n\ngenerator = pipeline(")
+                .append("\"text-generation\", model=")
+                .append(TextNode.valueOf(name))
+                .append(
+                        ")\nprint(generator(\"...\", max_new_tokens=128, return_full_text=False)[0][\"generated_text\"])\n```\n");
+        text.append("\n## Results\n\nThe last value of each metric; `report.html` has all of them.\n\n");
+        text.append("| metric | value |\n| --- | --- |\n");
+        last.forEach((metric, value) -> text.append("| `")
+                .append(code(metric))
+                .append("` | ")
+                .append(String.format(Locale.ROOT, "%.5g", value))
+                .append(" |\n"));
+        text.append("\n## Training\n\n| option | value |\n| --- | --- |\n");
+        run.options().forEach((option, value) -> {
+            if (!option.equals("output_dir")) {
+                text.append("| `")
+                        .append(option)
+                        .append("` | `")
+                        .append(code(value))
+                        .append("` |\n");
+            }
+        });
+        return text.append(method.citation()).toString();
+    }
+
+    /** Text for a table or a heading of Markdown. */
+    private static String plain(String text) {
+        return text.replaceAll("[\\r\\n|<>`]", " ");
+    }
+
+    /** Text between backticks in a cell. */
+    private static String code(String text) {
+        return text.replaceAll("[\\r\\n`]", " ").replace("|", "\\|");
+    }
+}
