@@ -16,6 +16,15 @@ side_by_side() {
   cat target/second.log
 }
 
+# Installs Debian's chromium and its driver, for tests of pages, unless they are there.
+install_chromium() {
+  if [ -x /usr/bin/chromium ] && [ -x /usr/bin/chromedriver ]; then return; fi
+  local root=(env)
+  [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get update
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium chromium-driver
+}
+
 # The directory of a JDK of this version or newer: JAVA_HOME, or one that Debian's or Adoptium's packages install.
 newer_jdk() {
   local jdk version

@@ -10,6 +10,9 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Diagnosis;
+import org.dpo4j.report.GeneratedSample;
+import org.dpo4j.report.GeneratedSample.Continuation;
+import org.dpo4j.report.Generations;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunEnd.Status;
@@ -83,6 +86,27 @@ class RunRecorderTest {
         assertThat(run.metrics().get(1).values().get("loss")).isNaN();
         assertThat(run.record().json()).hasToString(json().toString());
         assertThat(run.name()).isEqualTo(directory.getFileName().toString());
+    }
+
+    @Test
+    void theSamplesOfTheLastEvaluationAreRead() {
+        RunRecorder recorder = started(0, NOON);
+        TestFiles.write(directory.resolve("metrics.jsonl"), "{\"step\":1}\n");
+        for (int step : new int[] {9, 100}) {
+            Continuation policy = new Continuation("p" + step, 0.5);
+            GeneratedSample sample = new GeneratedSample(3, "a\nprompt", policy, new Continuation("r", null));
+            recorder.generations(new Generations(step, List.of(sample)));
+        }
+        assertThat(TestFiles.read(directory.resolve("generations/step-9.jsonl")))
+                .isEqualTo(
+                        "{\"row\":3,\"prompt\":\"a\\nprompt\",\"policy\":{\"text\":\"p9\",\"reward\":0.5},\"reference\":"
+                                + "{\"text\":\"r\",\"reward\":null}}\n");
+        assertThat(RecordedRun.read(directory).samples())
+                .containsExactly(new Sample(
+                        "a\nprompt",
+                        List.of(
+                                new Sample.Answer("reference", "r", null),
+                                new Sample.Answer("policy, step 100", "p100", 0.5))));
     }
 
     @Test

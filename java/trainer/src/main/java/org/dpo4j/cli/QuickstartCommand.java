@@ -33,7 +33,8 @@ final class QuickstartCommand implements Callable<Integer> {
             Comparison comparison =
                     new SentimentExperiment(outputDir, device.name(), seeds.seed(), Size.QUICKSTART, console).run();
             System.out.printf(
-                    "%n%s%nAll files are in %s. Its README.md has the command of each step.%n", comparison, outputDir);
+                    "%n%s%nAll files are in %s. Its README.md has the command of each step; open %s in a browser.%n",
+                    comparison, outputDir, outputDir.resolve("dpo").resolve("report.html"));
         }
         return 0;
     }

@@ -9,6 +9,9 @@ import java.util.stream.Collectors;
 /** The arguments of the commands of the experiment. The experiment runs them, and its README lists them. */
 record Commands(ExperimentFiles files, String device, long seed, Size size) {
 
+    /** Strength of the pull towards the reference. */
+    static final double BETA = 0.1;
+
     List<String> sft() {
         return training(
                 files.untrained(),
@@ -23,7 +26,7 @@ record Commands(ExperimentFiles files, String device, long seed, Size size) {
                 files.sft(),
                 files.pairs(),
                 files.dpo(),
-                "--beta 0.1 --num_train_epochs 1 --per_device_train_batch_size 32 --learning_rate 2e-4"
+                "--beta " + BETA + " --num_train_epochs 1 --per_device_train_batch_size 32 --learning_rate 2e-4"
                         + " --lr_scheduler_type linear --warmup_ratio 0.1 --logging_steps 5");
     }
 

@@ -8,10 +8,11 @@ import java.util.Locale;
  *
  * @param before one sample per prompt of the reference, which was trained only on the corpus
  * @param after one sample per prompt of the model trained by {@code dpo}
+ * @param logRatios log after(x) - log before(x) of the sample after and of that before, for each prompt
  * @param kl estimate of KL(after || before) in nats per review: the mean of log after(x) - log before(x) over {@code
  *     after}
  */
-public record Comparison(List<Sample> before, List<Sample> after, double kl) {
+public record Comparison(List<Sample> before, List<Sample> after, double[] logRatios, double kl) {
     private static final int SHOWN = 4;
 
     /** Mean sentiment before, from -1 to 1. */

@@ -12,9 +12,17 @@ import java.util.function.Function;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.report.GeneratedSample;
+import org.dpo4j.report.Generations;
+import org.dpo4j.report.html.ReportWriter;
+import org.dpo4j.report.record.GenerationFiles;
+import org.dpo4j.report.record.RecordedRun;
 
 /** The files of an experiment. */
 record ExperimentFiles(Path directory) {
+    /** Samples in the report. */
+    private static final int REPORTED = 8;
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /** One review per row. */
@@ -97,6 +105,25 @@ record ExperimentFiles(Path directory) {
                     .put("dpo_sentiment", pair.chosen().sentiment())
                     .put("sft_sentiment", pair.rejected().sentiment());
         });
+    }
+
+    /** Adds samples of some held-out prompts to the record of the dpo run, and writes its report again. */
+    void writeReport(Comparison comparison) {
+        List<GeneratedSample> samples = new ArrayList<>();
+        for (int i = 0; i < Math.min(REPORTED, comparison.before().size()); i++) {
+            samples.add(new GeneratedSample(
+                    i + 1,
+                    comparison.before().get(i).prompt(),
+                    continuation(comparison.after().get(i), comparison.logRatios()[2 * i]),
+                    continuation(comparison.before().get(i), comparison.logRatios()[2 * i + 1])));
+        }
+        int step = RecordedRun.read(dpo()).lastStep();
+        GenerationFiles.write(dpo(), new Generations(step, samples));
+        ReportWriter.write(dpo());
+    }
+
+    private static GeneratedSample.Continuation continuation(Sample sample, double logRatio) {
+        return new GeneratedSample.Continuation(sample.completion(), Commands.BETA * logRatio);
     }
 
     void write(Path file, String text) {

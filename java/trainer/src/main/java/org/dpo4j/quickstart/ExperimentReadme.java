@@ -23,7 +23,7 @@ final class ExperimentReadme {
             | `untrained/` | random weights, and a word-level tokenizer |
             | `sft/` | trained on the corpus: the reference; `metrics.jsonl` beside the weights |
             | `pairs.jsonl` | two reviews by `sft/` of one prompt; the one with higher sentiment is chosen; no ties |
-            | `dpo/` | trained on the pairs |
+            | `dpo/` | trained on the pairs; `report.html` shows the run and samples of both models |
             | `samples.jsonl` | reviews by `dpo/` (chosen) and `sft/` (rejected) of held-out prompts |
 
             ## Each step by hand

@@ -71,6 +71,7 @@ public final class SentimentExperiment {
         DpoTrainer.train(parse(DpoOptions.builder(), commands.dpo()).build(), listener);
         Comparison comparison = compare(prompts(reviews, size.heldOut(), prompts));
         files.writeSamples(comparison);
+        files.writeReport(comparison);
         files.write(files.readme(), ExperimentReadme.text(files, commands, comparison));
         return comparison;
     }
@@ -146,11 +147,13 @@ public final class SentimentExperiment {
         }
         float[] reference = logProbs(files.sft(), sequences);
         float[] policy = logProbs(files.dpo(), sequences);
+        double[] logRatios = new double[policy.length];
         double kl = 0;
-        for (int i = 0; i < after.size(); i++) {
-            kl += policy[2 * i] - reference[2 * i];
+        for (int i = 0; i < policy.length; i++) {
+            logRatios[i] = policy[i] - reference[i];
+            kl += i % 2 == 0 ? logRatios[i] : 0;
         }
-        return new Comparison(before, after, kl / after.size());
+        return new Comparison(before, after, logRatios, kl / after.size());
     }
 
     private float[] logProbs(Path directory, List<PreferencePair> sequences) {

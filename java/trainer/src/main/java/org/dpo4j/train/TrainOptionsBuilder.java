@@ -364,6 +364,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
-        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
+        return new TrainOptions(
+                model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
     }
 }

@@ -154,7 +154,9 @@ final class ChartFigure {
         List<Map.Entry<Integer, @Nullable Point[]>> shown = List.copyOf(rows.entrySet());
         for (int i = 0; i < shown.size(); i++) {
             int step = shown.get(i).getKey();
-            double to = i + 1 < shown.size() ? steps.place((step + (double) shown.get(i + 1).getKey()) / 2) : 1;
+            double to = i + 1 < shown.size()
+                    ? steps.place((step + (double) shown.get(i + 1).getKey()) / 2)
+                    : 1;
             bands.append(String.format(
                     Locale.ROOT,
                     "<rect class=\"band\" x=\"%s\" y=\"0\" width=\"%s\" height=\"1000\"><title>step %,d",
@@ -210,8 +212,7 @@ final class ChartFigure {
         SortedMap<Integer, @Nullable Point[]> some = new TreeMap<>();
         List<Map.Entry<Integer, @Nullable Point[]>> entries = List.copyOf(all.entrySet());
         for (int i = 0; i < MAX_ROWS; i++) {
-            Map.Entry<Integer, @Nullable Point[]> entry =
-                    entries.get((int) ((i + 1L) * entries.size() / MAX_ROWS) - 1);
+            Map.Entry<Integer, @Nullable Point[]> entry = entries.get((int) ((i + 1L) * entries.size() / MAX_ROWS) - 1);
             some.put(entry.getKey(), entry.getValue());
         }
         return some;

@@ -54,7 +54,7 @@ final class Comparison {
                     .append("</th><td>")
                     .append(Heading.chip(runs.get(i)))
                     .append("</td><td>")
-                    .append(lastStep(runs.get(i)))
+                    .append(runs.get(i).lastStep())
                     .append("</td>"));
         }
         for (String set : List.of("", "eval")) {
@@ -79,12 +79,6 @@ final class Comparison {
                 + "</tr></thead><tbody>\n"
                 + rows.stream().map(row -> row + "</tr>\n").collect(Collectors.joining())
                 + "</tbody></table></div></div>\n";
-    }
-
-    private static int lastStep(RecordedRun run) {
-        return run.metrics().isEmpty()
-                ? 0
-                : run.metrics().get(run.metrics().size() - 1).step();
     }
 
     private static String last(List<Point> points, Summary.Number number) {

@@ -47,10 +47,7 @@ final class Heading {
         if (model != null) {
             facts.add(model);
         }
-        int last = run.metrics().isEmpty()
-                ? 0
-                : run.metrics().get(run.metrics().size() - 1).step();
-        int done = Math.max(outline.step(), last);
+        int done = Math.max(outline.step(), run.lastStep());
         facts.add(
                 outline.steps() > 0 && done != outline.steps()
                         ? String.format(Locale.ROOT, "%,d of %,d steps", done, outline.steps())

@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.report.Diagnosis;
+import org.dpo4j.report.Generations;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunHeader;
@@ -21,7 +22,7 @@ import org.dpo4j.report.RunStart;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes {@code run.json} into the output directory when the run starts, when it has something to tell, and when it ends.
+ * Writes {@code run.json} and {@code generations/} into the output directory when the run starts, when it has something to tell, and when it ends.
  * A run that goes on from a checkpoint keeps the date, diagnoses and notices of its earlier part.
  */
 public final class RunRecorder implements RunListener {
@@ -72,6 +73,13 @@ public final class RunRecorder implements RunListener {
         if (notices.size() < MAX_NOTICES) {
             notices.add(line);
             writeIfStarted();
+        }
+    }
+
+    @Override
+    public void generations(Generations generations) {
+        if (start != null) {
+            GenerationFiles.write(start.directory(), generations);
         }
     }
 
