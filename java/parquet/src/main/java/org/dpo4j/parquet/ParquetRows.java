@@ -43,6 +43,8 @@ final class ParquetRows implements RowFileFormat.Reader {
     /** Null if the file has no rows, because hardwood throws when it opens a row group without rows. */
     private final @Nullable RowReader rows;
 
+    private long read;
+
     private ParquetRows(ParquetFileReader file) {
         this.file = file;
         this.columns = file.getFileSchema().getRootNode().children();
@@ -135,11 +137,18 @@ final class ParquetRows implements RowFileFormat.Reader {
 
     private ObjectNode row(RowReader reader) {
         reader.next();
+        read++;
         ObjectNode row = JsonNodeFactory.instance.objectNode();
         for (SchemaNode column : columns) {
             row.set(column.name(), ParquetValue.json(reader.getValue(column.name()), column, column.name()));
         }
         return row;
+    }
+
+    @Override
+    public double share() {
+        long all = file.getFileMetaData().numRows();
+        return all == 0 ? 1 : Math.min(1, (double) read / all);
     }
 
     @Override

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ReadFile implements InputFile {
     /** Bytes that a read counts in addition to its own, so that empty reads use up the budget too. */
-    private static final long READ_COST = 256;
+    private static final long READ_COST = 2048;
 
     private final Path path;
     /** Bytes that may still be read. A damaged index can make hardwood read the same range without end. */

@@ -44,11 +44,15 @@ class ParquetFilesTest {
     private static List<JsonNode> read(Path file) {
         RowSource source = RowSources.named(file);
         List<JsonNode> read = new ArrayList<>();
+        double share = 0;
         try (Rows rows = source.open()) {
             for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
                 assertThat(row.number()).isEqualTo(read.size() + 1);
                 read.add(row.values());
+                assertThat(rows.share()).isBetween(share, 1.0);
+                share = rows.share();
             }
+            assertThat(rows.share()).isEqualTo(1);
         } catch (BadRow bad) {
             throw new AssertionError(bad);
         }
