@@ -1,9 +1,10 @@
 """Writes chat_templates.json: what transformers renders from chat templates, as sums of the text.
 
-    DPO4J_DATA=... python chat_templates.py
+    DPO4J_DATA=... python chat_templates.py [directories]
 
 * every template in chat_templates/, our own, with the conversations of chat_conversations.py
 * templates in $DPO4J_DATA/chat-templates, by the sha256 of their text, with the same conversations
+* other templates, likewise: those in the directories, such as models/templates of llama.cpp; without directories those that the file has
 * snippets of chat_snippets.py, with their text, or null where Python raises an error
 * changed templates: a token of one of ours deleted, doubled, exchanged or replaced
 
@@ -19,6 +20,7 @@ import os
 import random
 import re
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -180,25 +182,35 @@ def snippets():
     return results
 
 
-def main():
-    chats = [conversation(seed) for seed in range(CONVERSATIONS)]
-    templates = {file.stem: file.read_text() for file in sorted((HERE / "chat_templates").glob("*.jinja"))}
-    published = {}
-    for file in sorted(Path(os.environ["DPO4J_DATA"], "chat-templates").rglob("*.jinja")):
+def by_hash(files, chats):
+    """The sums of each template, 15 conversations together, by the sha256 of its text."""
+    found = {}
+    for file in sorted(files):
         text = file.read_bytes().decode()
         sums = [summed(render(text, chat)) for chat in chats]
-        published[hashlib.sha256(text.encode()).hexdigest()] = [summed(("".join(sums[i : i + 15]), [])) for i in range(0, CONVERSATIONS, 15)]
+        found[hashlib.sha256(text.encode()).hexdigest()] = [summed(("".join(sums[i : i + 15]), [])) for i in range(0, CONVERSATIONS, 15)]
+    return found
+
+
+def main():
+    out = HERE / "chat_templates.json"
+    chats = [conversation(seed) for seed in range(CONVERSATIONS)]
+    templates = {file.stem: file.read_text() for file in sorted((HERE / "chat_templates").glob("*.jinja"))}
+    published = by_hash(Path(os.environ["DPO4J_DATA"], "chat-templates").rglob("*.jinja"), chats)
+    files = [file for directory in sys.argv[1:] for file in Path(directory).rglob("*.jinja")]
+    others = by_hash(files, chats) if files else json.loads(out.read_text())["others"]
     golden = {
         "special": SPECIAL,
         "conversations": chats,
         "templates": {name: " ".join(summed(render(text, chat)) for chat in chats) for name, text in templates.items()},
         "published": published,
+        "others": {key: sums for key, sums in others.items() if key not in published},
         "variables": VARIABLES,
         "snippets": snippets(),
         "changes": changes(templates, chats),
     }
     lines = [f"{json.dumps(key)}: {lined(value)}" for key, value in golden.items()]
-    (HERE / "chat_templates.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    out.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def lined(value):
