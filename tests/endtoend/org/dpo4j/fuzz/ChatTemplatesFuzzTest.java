@@ -25,8 +25,8 @@ import org.junit.jupiter.api.Test;
  * Jazzer extends it, are as in {@link ModelFilesFuzzTest}.
  */
 class ChatTemplatesFuzzTest {
-    /** Rendering gives up after ten seconds. */
-    private static final long MAX_NANOS = 12_000_000_000L;
+    /** Rendering gives up after three seconds. */
+    private static final long MAX_NANOS = 4_000_000_000L;
 
     private static final ObjectNode CHAT = JsonFile.parse("""
             {"messages": [

@@ -93,6 +93,9 @@ class ChatTemplateTest {
         assertThatThrownBy(() -> render("{{ messages[0].nope | tojson }}", TWO, End.AS_IS))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("no element 'nope'");
+        assertThatThrownBy(() -> render("{{ messages[7].role }}", TWO, End.AS_IS))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("a list of 2 has no element 7");
         assertThatThrownBy(() -> render("{{ raise_exception('roles must alternate') }}", TWO, End.AS_IS))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("roles must alternate");

@@ -65,8 +65,11 @@ final class Attributes {
     }
 
     private static Undefined missing(Object value, Object key) {
-        return new Undefined("a value of type " + Types.name(value) + " has no element "
-                + (key instanceof String text ? "'" + text + "'" : Types.name(key)));
+        String what =
+                value instanceof List<?> list ? "a list of " + list.size() : "a value of type " + Types.name(value);
+        boolean isWhole = key instanceof Long || key instanceof BigInteger;
+        return new Undefined(what + " has no element "
+                + (key instanceof String text ? "'" + text + "'" : isWhole ? key.toString() : Types.name(key)));
     }
 
     private static Undefined unsafe(Object value, String name) {

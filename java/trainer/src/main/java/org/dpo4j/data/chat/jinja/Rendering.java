@@ -10,7 +10,8 @@ final class Rendering {
     /** A conversation of a hundred messages takes about ten thousand steps. */
     private static final int MAX_STEPS = 5_000_000;
 
-    private static final long MAX_NANOSECONDS = 10_000_000_000L;
+    /** A row with two answers is rendered three times. A conversation takes less than a millisecond. */
+    private static final int MAX_SECONDS = 3;
 
     /** Characters of all texts that a rendering makes; an item of a list counts as eight. */
     private static final long MAX_CHARACTERS = 1L << 27;
@@ -48,8 +49,8 @@ final class Rendering {
         if (++steps > MAX_STEPS) {
             throw new TemplateError("the template takes more than " + MAX_STEPS + " steps");
         }
-        if ((steps & 0x3f) == 0 && System.nanoTime() - start > MAX_NANOSECONDS) {
-            throw new TemplateError("the template takes more than 10 seconds");
+        if ((steps & 0x3f) == 0 && System.nanoTime() - start > MAX_SECONDS * 1_000_000_000L) {
+            throw new TemplateError("the template takes more than " + MAX_SECONDS + " seconds");
         }
     }
 
