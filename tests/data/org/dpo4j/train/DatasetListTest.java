@@ -133,6 +133,42 @@ class DatasetListTest {
         assertThat(read.get(7)).isEqualTo(TestFiles.json("{\"x\":\"b0\"}"));
     }
 
+    /** Also if reading ends before the last row, as with fraction and weight. */
+    @Test
+    void aColumnThatNoRowOfADataSetHasIsNamed() {
+        String map = "\"column_map\":{\"prompt\":\"z\"}";
+        String message = "/a split train: column_map reads prompt from z, but no row has such a column; there are x, y."
+                + " Correct the name, or leave it out of column_map";
+        for (String share : List.of("", ",\"fraction\":1", ",\"weight\":1")) {
+            RowSource source = source("[{\"path\":\"a\"," + map + share + "},{\"path\":\"b\"" + share + "}]");
+            assertRefused(() -> rows(source), message);
+        }
+        assertRefused(
+                () -> rows(source("[{\"path\":\"a\",\"columns\":[\"x\",\"z\"]}]")),
+                "columns reads z, but no row has such a column; there are x, y.");
+    }
+
+    /** The share that has been read never decreases and ends at 1, whatever wraps the files. */
+    @Test
+    void progressAndNotesOfWrappedRows() throws IOException {
+        Files.writeString(directory.resolve("a/notes.txt"), "none");
+        String renamed = "\"column_map\":{\"prompt\":\"y\"}";
+        for (String share : List.of("", ",\"fraction\":1", ",\"weight\":1")) {
+            RowSource source = source("[{\"path\":\"a\"," + renamed + share + "},{\"path\":\"b\"" + share + "}]");
+            assertThat(source.notes().toString()).contains("notes.txt");
+            double last = 0;
+            try (Rows rows = source.open()) {
+                for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
+                    assertThat(rows.share()).isBetween(last, 1.0);
+                    last = rows.share();
+                }
+                assertThat(rows.share()).isEqualTo(1);
+            } catch (BadRow bad) {
+                throw new AssertionError(bad);
+            }
+        }
+    }
+
     @Test
     void filesOfASplit() {
         String files = "\"data_files\":{\"train\":\"b/*.jsonl\",\"test\":[\"c/train.jsonl\",\"a\"]}";

@@ -72,11 +72,13 @@ class BadInputTest {
         assertThat(cli.code()).isEqualTo(1);
         cli.assertThatError()
                 .isEqualTo("dpo4j: error: " + data + ": column_map reads weight from magrin, but no row has such a"
-                        + " column; correct the name, or leave it out of column_map");
+                        + " column; there are prompt_ids, chosen_ids, rejected_ids, margin. Correct the name, or leave it"
+                        + " out of column_map");
         run("--column_map prompt_ids=ids")
                 .assertThatError()
                 .startsWith("dpo4j: error: " + data + " line 1: its keys ")
-                .endsWith(" (column_map reads prompt_ids from ids, but no row so far has such a column)");
+                .endsWith(" (column_map reads prompt_ids from ids, but no row so far has such a column; there are"
+                        + " prompt_ids, chosen_ids, rejected_ids, margin)");
     }
 
     @Test

@@ -147,6 +147,51 @@ class DataCommandTest {
                 .isEqualTo("dpo4j: error: row 6 is not in " + rows + ": its last row has number 5; give another row");
     }
 
+    /** max_length 4 leaves two of the prompt's two and of seven rejected tokens, and both chosen ones. */
+    @Test
+    void aRowShowsWhatIsCutAndWhatIsLearnt() {
+        data("--model_name_or_path %s --row 2 --max_length 4", directory)
+                .assertSucceeded()
+                .assertPrints("--- tokens of chosen: 2 read, 2 learnt")
+                .assertPrints("--- tokens of rejected: 2 read, 2 learnt, 5 cut")
+                .assertPrints("learnt: \\|c\\|c\\|")
+                .assertPrints("cut: \\|c\\|c\\|c\\|c\\|<1>\\|");
+        data("--model_name_or_path %s --row 2 --max_length 4 --truncation_mode keep_end --keep_eos false", directory)
+                .assertSucceeded()
+                .assertPrints("--- tokens of rejected: 1 read, 3 learnt, 5 cut")
+                .assertPrints("cut: \\|<0>\\|c\\|c\\|c\\|c\\|");
+        data("--model_name_or_path %s --row 2 --max_length 2", directory)
+                .assertSucceeded()
+                .assertPrints("left out: prompt has 2 tokens, which leaves no room in max_length 2");
+        TestFiles.write(
+                directory.resolve("chat_template.jinja"),
+                "{% for m in messages %}c{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}");
+        TestFiles.write(rows, "{\"messages\":[{\"role\":\"user\",\"content\":\"d\"}]}\n");
+        data("--model_name_or_path %s --row 1 --assistant_only_loss", directory)
+                .assertSucceeded()
+                .assertPrints("--- tokens of completion: 1 read, 1 learnt")
+                .assertPrints("read: \\|c\\|")
+                .assertPrints("learnt: \\|d\\|");
+    }
+
+    /** All that read rows name a column that no row has. */
+    @Test
+    void columnsThatNoRowHas() {
+        String message = rows + ": column_map reads weight from wieght, but no row has such a column; there are prompt,"
+                + " chosen, rejected. Correct the name, or leave it out of column_map";
+        data("--column_map weight=wieght").assertError(message);
+        data("--column_map weight=wieght --output - --on_bad_row skip").assertError(message);
+        assertThat(data("--column_map weight=wieght --row 2").assertSucceeded().err())
+                .containsExactly(
+                        "dpo4j: " + rows + " line 2 (column_map reads weight from wieght, but no row so far has such"
+                                + " a column; there are prompt, chosen, rejected)");
+        assertThat(data("--column_map prompt=quetsion --output -").err().get(0))
+                .startsWith("dpo4j: error: " + rows + " line 1: there is no prompt")
+                .endsWith(
+                        " (column_map reads prompt from quetsion, but no row so far has such a column; there are prompt,"
+                                + " chosen, rejected)");
+    }
+
     @Test
     void rowsAreConverted() {
         Cli run =
@@ -164,22 +209,23 @@ class DataCommandTest {
         data("--split 1 --output x").assertError("split is 1; it must be above 0 and below 1");
     }
 
-    /** The template writes c before each message and d before an answer. */
+    /** The template writes c before each message and d before an answer. Its BOS and EOS are those of rows of text. */
     @Test
     void messagesAreRenderedByTheTemplate() {
         TestFiles.write(
                 directory.resolve("chat_template.jinja"),
-                "{% for m in messages %}{{ 'd' if m.role == 'assistant' else 'c' }}{{ m.content }}{% endfor %}"
-                        + "{% if add_generation_prompt %}d{% endif %}");
+                "{{ bos_token }}{% for m in messages %}{{ 'd' if m.role == 'assistant' else 'c' }}{{ m.content }}"
+                        + "{{ eos_token if m.role == 'assistant' }}{% endfor %}{% if add_generation_prompt %}d{% endif %}");
         TestFiles.write(
                 rows,
                 "{\"prompt\":[{\"role\":\"user\",\"content\":\"e\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"f\"}],"
                         + "\"rejected\":[{\"role\":\"assistant\",\"content\":\"a\"}]}\n");
         assertThat(data("--model_name_or_path %s --convert text --output -", directory)
                         .out())
-                .containsExactly("{\"prompt\":\"ced\",\"chosen\":\"f\",\"rejected\":\"a\"}");
+                .containsExactly("{\"prompt\":\"<s>ced\",\"chosen\":\"f</s>\",\"rejected\":\"a</s>\"}");
         assertThat(data("--model_name_or_path %s --row 1", directory).out())
-                .containsSequence("as the chat template renders it:", "", "--- prompt", "ced", "", "--- chosen", "f");
+                .containsSequence(
+                        "as the chat template renders it:", "", "--- prompt", "<s>ced", "", "--- chosen", "f</s>");
         data("--convert text --output -")
                 .assertError(
                         rows + " line 1: it has messages, not text (give model_name_or_path for its chat template);"

@@ -307,7 +307,13 @@ class CheckpointTest {
                 () -> train(resumed()), damaged + " has " + (bytes.length - 1) + " bytes, not the " + bytes.length);
         Files.delete(damaged);
         assertRefused(() -> train(resumed()), damaged + " is missing");
-        Files.delete(directory.resolve("out/checkpoint-12/manifest.json"));
+        Path manifest = directory.resolve("out/checkpoint-12/manifest.json");
+        Files.write(manifest, Arrays.copyOf(Files.readAllBytes(manifest), 40));
+        assertRefused(
+                () -> train(resumed()),
+                manifest
+                        + " is damaged, so the files of the checkpoint cannot be checked; go on from the one before it");
+        Files.delete(manifest);
         assertRefused(() -> train(resumed()), "checkpoint-12 has no manifest.json, so it was not written completely");
     }
 

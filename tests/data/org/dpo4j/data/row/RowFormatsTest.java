@@ -216,8 +216,8 @@ class RowFormatsTest {
                 Map.of("p | a | b", 0.25f, "p | a | c", 0.25f));
         assertWeights(
                 "{'prompt':[" + SKY + "],'chosen':[" + BLUE + "],'rejected':[[" + GREEN + "],[" + GREEN + "," + SKY
-                        + "]]}",
-                Map.of(PAIR, 0.5f, PAIR + " / user: Sky?", 0.5f));
+                        + "," + BLUE + "]]}",
+                Map.of(PAIR, 0.5f, PAIR + " / user: Sky? / assistant: Blue.", 0.5f));
         float third = 1f / 3;
         assertWeights(
                 "{'prompt':'p','responses':['a','b','c'],'scores':[0.5,2,-1]}",
@@ -248,6 +248,32 @@ class RowFormatsTest {
         assertThatThrownBy(() -> read(row, Kind.PAIR))
                 .extracting(each -> String.valueOf(each.getMessage()).replace('"', '\''))
                 .isEqualTo(message);
+    }
+
+    /** TRL learns the user's text here, as part of the answer. */
+    @Test
+    void anAnswerEndsWithAMessageOfTheAssistant() {
+        String message = " ends with a message of user, which would be learnt; end it with the assistant's answer";
+        String prompt = "{'prompt':[" + SKY + "],'chosen':[" + BLUE;
+        assertRefused(prompt + "," + SKY + "],'rejected':[" + GREEN + "]}", Kind.PAIR, "chosen" + message);
+        assertRefused(
+                prompt + "],'rejected':[[" + GREEN + "],[" + GREEN + "," + SKY + "]]}",
+                Kind.PAIR,
+                "rejected" + message);
+        assertRefused(
+                "{'chosen':[" + SKY + "," + BLUE + "," + SKY + "],'rejected':[" + SKY + "," + GREEN + "]}",
+                Kind.PAIR,
+                "chosen" + message);
+        String system = "{'role':'system','content':'s'}";
+        assertRefused(
+                "{'prompt':[" + SKY + "],'completion':[" + BLUE + "," + system + "]}",
+                Kind.SINGLE,
+                "completion" + message.replace("user", "system"));
+        assertThat(show(one(
+                                "{'prompt':[" + SKY + "],'completion':[" + BLUE + "," + SKY + "," + GREEN + "]}",
+                                Kind.SINGLE)
+                        .content()))
+                .isEqualTo("user: Sky? | assistant: Blue. / user: Sky? / assistant: Green.");
     }
 
     @Test

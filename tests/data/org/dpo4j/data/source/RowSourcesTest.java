@@ -320,7 +320,8 @@ class RowSourcesTest {
         assertRefused(
                 () -> read(find(file.toString(), null, "test", null)),
                 "rows.jsonl is one file of rows, without a split test; give the file of that split");
-        assertRefused(() -> find(file.toString(), "en", null, null), "is one file, without dataset_config");
+        assertRefused(
+                () -> find(file.toString(), "en", null, null), "is one file, without dataset_config; leave it out");
     }
 
     @Test

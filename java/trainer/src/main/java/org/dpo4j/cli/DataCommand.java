@@ -17,7 +17,6 @@ import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.source.RowSource;
-import org.dpo4j.data.source.Rows;
 import org.dpo4j.data.stats.DatasetStatistics;
 import org.dpo4j.data.stats.ReadRow;
 import org.dpo4j.data.stats.RowShape;
@@ -69,6 +68,14 @@ final class DataCommand implements Callable<Integer> {
     @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
 
+    @Option(
+            names = "--assistant_only_loss",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Learn only what the chat template marks as generated, as sft does with this option; default"
+                    + " ${DEFAULT-VALUE}.")
+    private boolean assistantOnlyLoss = false;
+
     @Option(names = "--html", description = "Also write the statistics to this file, as one HTML page.")
     private @Nullable Path html;
 
@@ -111,15 +118,14 @@ final class DataCommand implements Callable<Integer> {
         int vocabulary = directory == null ? Integer.MAX_VALUE : vocabulary(directory);
         try (Tokenizer tokenizer = directory == null ? null : Tokenizer.load(directory, vocabulary)) {
             Integer maxLength = data.maxLength();
-            run(
-                    source,
-                    data.readOptions(
-                            directory,
-                            tokenizer,
-                            vocabulary,
-                            maxLength == null ? Integer.MAX_VALUE : maxLength,
-                            TruncationMode.KEEP_START,
-                            null));
+            ReadOptions read = data.readOptions(
+                    directory,
+                    tokenizer,
+                    vocabulary,
+                    maxLength == null ? Integer.MAX_VALUE : maxLength,
+                    TruncationMode.KEEP_START,
+                    null);
+            run(source, assistantOnlyLoss ? read.assistantOnly() : read);
         }
         return 0;
     }
@@ -158,7 +164,7 @@ final class DataCommand implements Callable<Integer> {
         if (output != null) {
             write(source, read, encoder, output);
         } else if (shown != null) {
-            Output.write(null, out -> RowText.print(source, shown, read.rows().columns(), encoder, tokenizer, out));
+            Output.write(null, out -> RowText.print(source, shown, read, out));
         } else {
             statistics(source, read, new DatasetStatistics(encoder, tokenizer == null ? 0 : tokenizer.size()));
         }
@@ -169,9 +175,7 @@ final class DataCommand implements Callable<Integer> {
             throw new Dpo4jException("max_length needs rows that can be read twice, and " + source.name()
                     + " is a pipe; write the rows to a file, or leave max_length out");
         }
-        try (Rows rows = source.open()) {
-            ReadRow.forEach(rows, read.rows().columns(), statistics);
-        }
+        ReadRow.forEach(source, read.rows().columns(), statistics);
         Map<String, String> lines = StatisticsText.lines(statistics, COLUMNS);
         if (data.maxLength() != null) {
             lines.put(

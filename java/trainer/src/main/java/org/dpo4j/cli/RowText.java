@@ -2,11 +2,18 @@ package org.dpo4j.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.PrintStream;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.dpo4j.cli.MarkedTokens.Mark;
+import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.Truncation;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Content;
 import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Example;
+import org.dpo4j.data.row.MissingColumns;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
@@ -17,35 +24,32 @@ import org.dpo4j.report.Console;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Shows one row: its text, and its tokens with the ones that are learnt marked. On a terminal these are green and the others
- * grey; elsewhere they are in separate lines.
+ * Shows one row: its text, and its tokens, marked as learnt, only read, or cut. On a terminal these are green, grey and red;
+ * elsewhere their lines begin with the mark.
  */
 final class RowText {
-    private static final String GREY = "\u001b[90m";
-    private static final String GREEN = "\u001b[32m";
     private static final String PLAIN = "\u001b[0m";
 
     private final @Nullable Encoder encoder;
     private final @Nullable Tokenizer tokenizer;
+    private final Truncation truncation;
+    private final ColumnMap columns;
     private final PrintStream out;
     private final boolean isColoured;
 
-    private RowText(@Nullable Encoder encoder, @Nullable Tokenizer tokenizer, PrintStream out) {
-        this.encoder = encoder;
-        this.tokenizer = tokenizer;
+    private RowText(ReadOptions options, PrintStream out) {
+        this.tokenizer = options.tokenizer();
+        this.encoder = tokenizer == null ? null : new Encoder(tokenizer, options.vocabularySize(), options.rows());
+        this.truncation = options.truncation();
+        this.columns = options.rows().columns();
         this.out = out;
         this.isColoured = Console.isStandardTerminal();
     }
 
     /** Prints the row whose line or element has this number. */
-    static void print(
-            RowSource source,
-            int number,
-            ColumnMap columns,
-            @Nullable Encoder encoder,
-            @Nullable Tokenizer tokenizer,
-            PrintStream out) {
-        RowText text = new RowText(encoder, tokenizer, out);
+    static void print(RowSource source, int number, ReadOptions options, PrintStream out) {
+        RowText text = new RowText(options, out);
+        MissingColumns missing = MissingColumns.readBy(text.columns);
         int last = 0;
         try (Rows rows = source.open()) {
             while (true) {
@@ -56,15 +60,19 @@ final class RowText {
                         throw new Dpo4jException("row " + number + " is not in " + source.name()
                                 + ": its last row has number " + last + "; give another row");
                     }
+                    missing.add(row.values());
                     last = row.number();
                     isWanted = last == number;
                     if (isWanted) {
-                        text.print(ReadRow.read(rows.place(number), row.values(), columns));
+                        text.print(ReadRow.read(rows.place(number), row.values(), text.columns));
+                        if (!missing.note().isEmpty()) {
+                            Output.notice(rows.place(number) + missing.note());
+                        }
                         return;
                     }
                 } catch (BadRow bad) {
                     if (isWanted || rows.number() == number) {
-                        throw ReadRow.error(rows.place(number), bad.getMessage());
+                        throw ReadRow.error(rows.place(number), bad.getMessage() + missing.note());
                     }
                 }
             }
@@ -129,19 +137,37 @@ final class RowText {
     }
 
     private void tokens(Encoder.Joint joint) {
-        for (int i = 0; i < joint.completions().length; i++) {
-            String name = Content.completionName(i, joint.completions().length);
-            int[] completion = joint.completions()[i];
+        int count = joint.completions().length;
+        List<String> names = IntStream.range(0, count)
+                .mapToObj(i -> Content.completionName(i, count))
+                .toList();
+        List<Integer> lengths =
+                Arrays.stream(joint.completions()).map(each -> each.length).toList();
+        List<Truncation.Kept> kept;
+        try {
+            kept = truncation.keep(joint.prompt().length, lengths, names);
+        } catch (BadRow bad) {
             out.println();
-            out.println(
-                    "--- tokens of " + name + ": " + joint.prompt().length + " read, " + completion.length + " learnt");
-            line("read", GREY, joint.prompt());
-            line("learnt", GREEN, completion);
+            out.println("left out: " + bad.getMessage());
+            kept = lengths.stream()
+                    .map(length -> new Truncation.Kept(0, joint.prompt().length, 0, length))
+                    .toList();
+        }
+        for (int i = 0; i < count; i++) {
+            tokens(names.get(i), MarkedTokens.of(joint, i, kept.get(i), truncation));
         }
     }
 
-    private void line(String mark, String colour, int[] ids) {
-        StringBuilder line = new StringBuilder(isColoured ? colour : mark + ": ");
+    private void tokens(String name, MarkedTokens tokens) {
+        int cut = tokens.count(Mark.CUT);
+        out.println();
+        out.println("--- tokens of " + name + ": " + tokens.count(Mark.READ) + " read, " + tokens.count(Mark.LEARNT)
+                + " learnt" + (cut > 0 ? ", " + cut + " cut" : ""));
+        tokens.forEachRun(this::line);
+    }
+
+    private void line(Mark mark, int[] ids) {
+        StringBuilder line = new StringBuilder(isColoured ? mark.colour : mark + ": ");
         for (int id : ids) {
             line.append('|').append(token(id));
         }

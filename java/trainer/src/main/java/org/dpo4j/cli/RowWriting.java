@@ -9,7 +9,6 @@ import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Example;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
-import org.dpo4j.data.source.Rows;
 import org.dpo4j.data.stats.ReadRow;
 import org.dpo4j.data.stats.RowHash;
 import org.dpo4j.data.stats.RowShape;
@@ -47,9 +46,7 @@ final class RowWriting implements ReadRow.Receiver {
 
     void write(RowSource source, ColumnMap columns, List<PrintStream> to) {
         files = to;
-        try (Rows rows = source.open()) {
-            ReadRow.forEach(rows, columns, this);
-        }
+        ReadRow.forEach(source, columns, this);
     }
 
     @Override

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param fingerprints that of each
  * @param isPromptMerged whether the end of the prompt merged with a completion
  * @param cutParts the parts that were cut: prompt, completion, chosen, rejected
+ * @param hasEmptyAnswer whether an answer is a message without text
  * @param bad why it cannot be used; null if it can
  */
 record ConvertedRow<T>(
@@ -27,9 +28,10 @@ record ConvertedRow<T>(
         List<Fingerprint> fingerprints,
         boolean isPromptMerged,
         Set<String> cutParts,
+        boolean hasEmptyAnswer,
         @Nullable BadRow bad) {
 
     static <T> ConvertedRow<T> bad(int number, @Nullable ObjectNode values, @Nullable RowFormat format, BadRow bad) {
-        return new ConvertedRow<>(number, values, format, List.of(), List.of(), false, Set.of(), bad);
+        return new ConvertedRow<>(number, values, format, List.of(), List.of(), false, Set.of(), false, bad);
     }
 }

@@ -79,7 +79,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
         new DatasetLoader(source, options, cache, listener)
                 .load(
                         RowKind.PAIRS,
-                        RowKind.SEQUENCES,
+                        RowKind.SCORED_SEQUENCES,
                         pairs -> pairConsumer.accept(new Dataset<>(pairs)),
                         sequences -> sequenceConsumer.accept(new Dataset<>(sequences)));
     }

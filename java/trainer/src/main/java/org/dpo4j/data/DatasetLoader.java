@@ -159,7 +159,7 @@ final class DatasetLoader {
             StoredRows<T> rows = directory.open(name, kind.codec());
             listener.stored(size(rows) + " from " + directory
                     + ", written by an earlier run; dataset_cache false converts the rows again");
-            return new Loaded<>(rows, notes.report);
+            return new Loaded<>(rows.withPlaces(source::place), notes.report);
         } catch (IOException e) {
             replace(e);
             return null;
@@ -177,7 +177,7 @@ final class DatasetLoader {
                     rows.size() / (1e-9 * (System.nanoTime() - began)),
                     name == null ? "in a file that ends with the run" : "kept in " + directory + " for later runs"));
         }
-        return new Loaded<>(rows, report);
+        return new Loaded<>(rows.withPlaces(source::place), report);
     }
 
     private static String size(StoredRows<?> rows) {

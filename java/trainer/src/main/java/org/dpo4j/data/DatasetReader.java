@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dpo4j.data.row.MissingColumns;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
@@ -39,7 +40,7 @@ final class DatasetReader<T> implements AutoCloseable {
         this.options = options;
         this.converter = converter;
         this.rows = rows;
-        this.missing = new MissingColumns(options.rows().columns());
+        this.missing = MissingColumns.readBy(options.rows().columns());
     }
 
     /**
@@ -112,7 +113,10 @@ final class DatasetReader<T> implements AutoCloseable {
     /** Converts a row, on any thread. The returned action takes the result, on the thread that reads. */
     private Runnable convert(Rows.Row row, Rows rows) {
         ConvertedRow<T> converted = converter.convert(row);
-        return () -> add(converted, rows);
+        return () -> {
+            missing.add(row.values());
+            add(converted, rows);
+        };
     }
 
     /** Takes the next row of the file. */
@@ -121,7 +125,6 @@ final class DatasetReader<T> implements AutoCloseable {
         if (refusal != null) {
             return;
         }
-        missing.add(row.values());
         String place = rows.place(row.number());
         BadRow bad = badness(row);
         if (bad != null) {

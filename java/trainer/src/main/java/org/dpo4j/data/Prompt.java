@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.row.Content;
 import org.dpo4j.data.row.Encoder;
+import org.dpo4j.data.row.MissingColumns;
 import org.dpo4j.data.row.PromptRows;
 import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.data.source.BadRow;
@@ -44,11 +45,13 @@ public record Prompt(int row, int[] ids) {
             Path file, @Nullable Tokenizer tokenizer, int vocabularySize, RowOptions options) {
         Encoder encoder = new Encoder(tokenizer, vocabularySize, options);
         List<Prompt> prompts = new ArrayList<>();
+        MissingColumns missing = MissingColumns.readBy(options.columns());
         Map<String, Integer> used = new LinkedHashMap<>();
         Map<String, Integer> notUsed = new LinkedHashMap<>();
         try (Rows rows = RowFiles.open(file)) {
             try {
                 for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
+                    missing.add(row.values());
                     ObjectNode values = options.columns().apply(row.values());
                     PromptRows.Read read = PromptRows.read(values);
                     prompts.add(new Prompt(row.number(), ids(read.content(), encoder, tokenizer)));
@@ -58,9 +61,10 @@ public record Prompt(int row, int[] ids) {
                                     .merge(column.getKey(), 1, Integer::sum));
                 }
             } catch (BadRow bad) {
-                throw new Dpo4jException(rows.place(rows.number()) + ": " + bad.getMessage(), bad);
+                throw new Dpo4jException(rows.place(rows.number()) + ": " + bad.getMessage() + missing.note(), bad);
             }
         }
+        missing.check(InputFile.name(file));
         if (prompts.isEmpty()) {
             throw new Dpo4jException(InputFile.name(file) + " holds no prompts");
         }

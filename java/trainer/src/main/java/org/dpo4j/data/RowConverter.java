@@ -1,5 +1,6 @@
 package org.dpo4j.data;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -39,28 +40,45 @@ final class RowConverter<T> {
     private final Maker<T> maker;
     private final Function<T, Fingerprint> fingerprint;
     private final Encoder encoder;
+    private final boolean isWeightRefused;
 
-    /** {@code wanted}: what rows may be. {@code named}: what the error of an unknown row asks for. */
+    /**
+     * {@code wanted}: what rows may be. {@code named}: what the error of an unknown row asks for. {@code isWeightRefused}:
+     * whether rows must not have weights, which no format of theirs reads.
+     */
     private RowConverter(
             ReadOptions options,
             Set<Kind> wanted,
             Set<Kind> named,
             Maker<T> maker,
-            Function<T, Fingerprint> fingerprint) {
+            Function<T, Fingerprint> fingerprint,
+            boolean isWeightRefused) {
         this.options = options;
         this.wanted = wanted;
         this.named = named;
         this.maker = maker;
         this.fingerprint = fingerprint;
+        this.isWeightRefused = isWeightRefused;
         this.encoder = new Encoder(options.tokenizer(), options.vocabularySize(), options.rows());
     }
 
     static RowConverter<PreferencePair> pairs(ReadOptions options, Set<Kind> named) {
-        return new RowConverter<>(options, Set.of(Kind.PAIR), named, RowConverter::pair, Fingerprint::pair);
+        return new RowConverter<>(options, Set.of(Kind.PAIR), named, RowConverter::pair, Fingerprint::pair, false);
     }
 
+    /** Sequences to learn. All their tokens count alike, so a row with a weight is refused. */
     static RowConverter<Sequence> sequences(ReadOptions options, Set<Kind> named) {
-        return new RowConverter<>(options, Set.of(Kind.SINGLE), named, RowConverter::sequence, Fingerprint::sequence);
+        return sequences(options, named, true);
+    }
+
+    /** Sequences whose log-probs are computed. A weight does not change these, so it is not read. */
+    static RowConverter<Sequence> scoredSequences(ReadOptions options, Set<Kind> named) {
+        return sequences(options, named, false);
+    }
+
+    private static RowConverter<Sequence> sequences(ReadOptions options, Set<Kind> named, boolean isWeightRefused) {
+        return new RowConverter<>(
+                options, Set.of(Kind.SINGLE), named, RowConverter::sequence, Fingerprint::sequence, isWeightRefused);
     }
 
     static RowConverter<UnpairedCompletion> judged(ReadOptions options, Set<Kind> named) {
@@ -69,7 +87,8 @@ final class RowConverter<T> {
                 Set.of(Kind.JUDGED),
                 named,
                 RowConverter::judged,
-                row -> Fingerprint.judged(row.prompt(), row.completion(), row.isDesirable()));
+                row -> Fingerprint.judged(row.prompt(), row.completion(), row.isDesirable()),
+                false);
     }
 
     /** Whether this kind can use rows of the format. */
@@ -90,9 +109,11 @@ final class RowConverter<T> {
     }
 
     private ConvertedRow<T> convert(int row, ObjectNode values, RowFormat format) throws BadRow {
+        checkNoWeight(values);
         List<T> used = new ArrayList<>();
         boolean isPromptMerged = false;
         Set<String> cutParts = new LinkedHashSet<>();
+        boolean hasEmptyAnswer = false;
         for (Example example : format.read(values)) {
             Joint joint = encoder.encode(example.content());
             checkNotEmpty(joint);
@@ -106,9 +127,11 @@ final class RowConverter<T> {
             used.add(maker.make(row, example, sides));
             isPromptMerged |= joint.isPromptMerged();
             cutParts.addAll(cut);
+            hasEmptyAnswer |= Encoder.hasEmptyAnswer(example.content());
         }
         List<Fingerprint> fingerprints = used.stream().map(fingerprint).toList();
-        return new ConvertedRow<>(row, values, format, List.copyOf(used), fingerprints, isPromptMerged, cutParts, null);
+        return new ConvertedRow<>(
+                row, values, format, List.copyOf(used), fingerprints, isPromptMerged, cutParts, hasEmptyAnswer, null);
     }
 
     private static void checkNotEmpty(Joint joint) throws BadRow {
@@ -184,6 +207,16 @@ final class RowConverter<T> {
                     BadRow.Reason.REFERENCE_OF_WHOLE_ROW,
                     "the row is cut, but its log-probs of the reference are those of the whole row; raise max_length, or"
                             + " leave their columns out");
+        }
+    }
+
+    private void checkNoWeight(ObjectNode values) throws BadRow {
+        JsonNode weight = values.path("weight");
+        boolean hasWeight = values.hasNonNull("weight") && !(weight.isNumber() && weight.doubleValue() == 1);
+        if (isWeightRefused && hasWeight) {
+            throw new BadRow(
+                    BadRow.Reason.UNKNOWN_FORMAT,
+                    "it has a weight, but sft learns all tokens alike; leave the column weight out with column_map");
         }
     }
 

@@ -25,6 +25,9 @@ final class RowCounts {
         mergedPrompts += row.isPromptMerged() ? 1 : 0;
         cutRows += row.cutParts().isEmpty() ? 0 : 1;
         row.cutParts().forEach(part -> count(cut, part, place));
+        if (row.hasEmptyAnswer()) {
+            note("answer without text", place);
+        }
         if (row.values() != null && row.format() != null) {
             countColumns(row.values(), row.format().columns());
         }

@@ -41,6 +41,11 @@ public interface RowFileFormat {
         @Nullable
         ObjectNode next() throws IOException;
 
+        /** Share of the rows that have been read, from 0 to 1; NaN if their number is unknown. */
+        default double share() {
+            return Double.NaN;
+        }
+
         @Override
         void close() throws IOException;
     }

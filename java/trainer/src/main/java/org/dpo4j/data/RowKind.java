@@ -20,4 +20,8 @@ record RowKind<T>(RowCodec<T> codec, Kind kind, BiFunction<ReadOptions, Set<Kind
             new RowKind<>(new JudgedCodec(), Kind.JUDGED, RowConverter::judged);
 
     static final RowKind<Sequence> SEQUENCES = new RowKind<>(new SequenceCodec(), Kind.SINGLE, RowConverter::sequences);
+
+    /** Sequences that are not trained on. */
+    static final RowKind<Sequence> SCORED_SEQUENCES =
+            new RowKind<>(new SequenceCodec(), Kind.SINGLE, RowConverter::scoredSequences);
 }

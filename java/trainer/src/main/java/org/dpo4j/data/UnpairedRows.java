@@ -23,12 +23,12 @@ final class UnpairedRows extends AbstractList<UnpairedCompletion> implements Ran
         for (int i = 0; i < pairs.size(); i++) {
             PreferencePair.Outline pair = PreferencePair.outline(pairs, i);
             if (pair.weight() != 1) {
-                throw new Dpo4jException("row " + pairs.get(i).row() + " has the weight " + pair.weight()
+                throw new Dpo4jException(place(pairs.get(i).row()) + " has the weight " + pair.weight()
                         + ", but the losses of kto have no weights of rows; leave weights out, or train with dpo");
             }
             if (pair.hasReference()) {
                 throw new Dpo4jException(
-                        "row " + pairs.get(i).row() + " has log-probs of a reference, which kto does not read;"
+                        place(pairs.get(i).row()) + " has log-probs of a reference, which kto does not read;"
                                 + " leave their columns out, or train with dpo");
             }
         }
@@ -53,6 +53,11 @@ final class UnpairedRows extends AbstractList<UnpairedCompletion> implements Ran
     /** Pairs of the block that begins with this one. */
     private int block(int first) {
         return Math.min(BLOCK, pairs.size() - first);
+    }
+
+    @Override
+    public String place(int number) {
+        return IndexedRows.place(pairs, number);
     }
 
     @Override

@@ -10,10 +10,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import org.dpo4j.data.row.ChangedColumns;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.source.DatasetRequest;
 import org.dpo4j.data.source.DatasetRequest.Use;
-import org.dpo4j.data.source.MappedSource;
 import org.dpo4j.data.source.Mixture;
 import org.dpo4j.data.source.Mixture.Order;
 import org.dpo4j.data.source.RowSource;
@@ -108,8 +109,7 @@ public final class DatasetList {
         RowSource source = rows(entry);
         JsonNode columns = entry.path("columns");
         if (!columns.isMissingNode() && !columns.isNull()) {
-            Set<String> kept = Set.copyOf(texts(columns, "columns"));
-            source = new MappedSource(source, row -> row.deepCopy().retain(kept), "columns " + columns);
+            source = ChangedColumns.keep(source, new TreeSet<>(texts(columns, "columns")));
         }
         if (entry.path("column_map") instanceof ObjectNode map) {
             Map<String, @Nullable String> names = new LinkedHashMap<>();
@@ -119,8 +119,7 @@ public final class DatasetList {
                             column.getValue().isNull()
                                     ? null
                                     : column.getValue().asText()));
-            ColumnMap renamed = new ColumnMap(names);
-            source = new MappedSource(source, renamed::apply, "column_map " + renamed);
+            source = ChangedColumns.rename(source, new ColumnMap(names));
         }
         return source;
     }

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions.Term;
@@ -25,8 +26,8 @@ record PairWeights(float min, float max, double sum) {
         for (int i = 0; i < pairs.size(); i++) {
             float weight = PreferencePair.outline(pairs, i).weight();
             if (!(weight >= 0 && weight < Float.POSITIVE_INFINITY)) {
-                throw new Dpo4jException(
-                        "row " + pairs.get(i).row() + ": weight is " + weight + "; it must be a number of at least 0");
+                throw new Dpo4jException(IndexedRows.place(pairs, pairs.get(i).row()) + ": weight is " + weight
+                        + "; it must be a number of at least 0");
             }
             min = Math.min(min, weight);
             max = Math.max(max, weight);
@@ -59,8 +60,9 @@ record PairWeights(float min, float max, double sum) {
                     .flatMapToInt(IntStream::of)
                     .toArray();
             if (sum(pairs, rows) == 0) {
-                throw new Dpo4jException("the weights of all pairs of step " + (step + 1) + " are 0, row "
-                        + pairs.get(rows[0]).row() + " among them; leave rows of weight 0 out");
+                throw new Dpo4jException("the weights of all pairs of step " + (step + 1) + " are 0, "
+                        + IndexedRows.place(pairs, pairs.get(rows[0]).row())
+                        + " among them; leave rows of weight 0 out");
             }
         }
     }

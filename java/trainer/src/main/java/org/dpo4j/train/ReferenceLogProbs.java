@@ -7,6 +7,7 @@ import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.WeightCheck;
@@ -47,11 +48,11 @@ public record ReferenceLogProbs(float[] sums) {
                     .filter(row -> !PreferencePair.outline(pairs, row).hasReference())
                     .findFirst()
                     .orElseThrow();
-            throw new Dpo4jException(
-                    "row " + pairs.get(without).row() + " has no ref_chosen_logps, but " + count + " of "
-                            + read.length
-                            + " rows have it; give it in all rows, or drop ref_chosen_logps and ref_rejected_logps"
-                            + " with column_map");
+            throw new Dpo4jException(IndexedRows.place(pairs, pairs.get(without).row())
+                    + " has no ref_chosen_logps, but " + count + " of "
+                    + read.length
+                    + " rows have it; give it in all rows, or drop ref_chosen_logps and ref_rejected_logps"
+                    + " with column_map");
         }
         return count > 0;
     }

@@ -1,6 +1,7 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import org.dpo4j.data.chat.ChatTemplate;
@@ -14,6 +15,8 @@ import org.dpo4j.kernels.Dpo4jException;
 record ChatRenderer(RowOptions options) {
     /** Chars that an error shows of a text, before and behind the place that it is about. */
     private static final int SHOWN = 40;
+
+    private static final String TOOL_CALLS = "tool_calls";
 
     /** The prompt, up to the header of the answer, as generation renders it. */
     String prompt(ArrayNode messages, Content.ChatVariables variables) throws BadRow {
@@ -71,6 +74,38 @@ record ChatRenderer(RowOptions options) {
                         + ", and with " + completion + " behind it as " + shown(whole, same) + "; from character "
                         + (same + 1) + " on they differ. Use a template that renders a prompt the same way, or let"
                         + " on_prompt_mismatch cut the prompt there");
+    }
+
+    /**
+     * Throws if the assistant calls functions and the template renders the same text without the calls, so that nothing of
+     * them is learnt. {@code begin} is the first message to learn.
+     */
+    void checkCalls(ArrayNode messages, int begin, Content.ChatVariables variables, String whole) throws BadRow {
+        ArrayNode without = messages.deepCopy();
+        boolean hasCalls = false;
+        for (int i = begin; i < messages.size(); i++) {
+            boolean isCall = Messages.isAssistant(messages, i)
+                    && !messages.get(i).path(TOOL_CALLS).isEmpty();
+            hasCalls |= isCall;
+            if (isCall && without.get(i) instanceof ObjectNode message) {
+                message.remove(TOOL_CALLS);
+            }
+        }
+        if (hasCalls && isRenderedAs(whole, without, variables)) {
+            throw new BadRow(
+                    BadRow.Reason.CALLS_LEFT_OUT,
+                    "the chat template writes nothing of the assistant's tool_calls, so the answer would be learnt without"
+                            + " them; use a template that writes calls of functions, or leave the row out");
+        }
+    }
+
+    /** Whether messages are rendered as this text; false if the template refuses them. */
+    private boolean isRenderedAs(String text, ArrayNode messages, Content.ChatVariables variables) {
+        try {
+            return whole(messages, variables).text().equals(text);
+        } catch (BadRow refused) {
+            return false;
+        }
     }
 
     private static int common(String prompt, String whole) {

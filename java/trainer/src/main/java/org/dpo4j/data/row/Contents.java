@@ -110,6 +110,12 @@ final class Contents {
                         + Messages.role(answers.get(i), 0)
                         + "; begin it with the assistant's answer, or with all messages of the prompt");
             }
+            int last = answers.get(i).size() - 1;
+            if (!Messages.isAssistant(answers.get(i), last)) {
+                throw bad(Content.completionName(i, answers.size()) + " ends with a message of "
+                        + Messages.role(answers.get(i), last)
+                        + ", which would be learnt; end it with the assistant's answer");
+            }
         }
     }
 

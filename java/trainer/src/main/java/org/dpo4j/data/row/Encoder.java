@@ -30,6 +30,11 @@ public final class Encoder {
         private Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {
             this(prompt, completions, null, isPromptMerged);
         }
+
+        /** Whether prompt and completions are the same; targets are not compared. */
+        public boolean hasSameIds(Joint other) {
+            return Arrays.equals(prompt, other.prompt) && Arrays.deepEquals(completions, other.completions);
+        }
     }
 
     private final @Nullable Tokenizer tokenizer;
@@ -58,6 +63,15 @@ public final class Encoder {
                             + " messages, or set assistant_only_loss false");
         }
         return content instanceof Content.Text text ? text(text) : ids((Content.Ids) content);
+    }
+
+    /**
+     * Whether a completion of messages ends with an answer without text, thoughts and calls. What the template writes behind
+     * it is learnt.
+     */
+    public static boolean hasEmptyAnswer(Content content) {
+        return content instanceof Content.Messages messages
+                && messages.completions().stream().anyMatch(Messages::isAnswerEmpty);
     }
 
     /** The texts of messages, as the chat template renders them. */
@@ -100,6 +114,7 @@ public final class Encoder {
             ArrayNode all = Messages.joined(start, messages.completions().get(i));
             Rendered whole = renderer.whole(all, messages.variables());
             renderer.checkPrompt(prompt, whole.text(), Content.completionName(i, count));
+            renderer.checkCalls(all, start.size(), messages.variables(), whole.text());
             joint[i] = rendered(whole.text());
             isGenerated = options.isAssistantOnly() ? isGenerated(whole) : null;
         }
@@ -113,7 +128,9 @@ public final class Encoder {
     }
 
     private Joint whole(Content.Messages messages) throws BadRow {
-        Rendered whole = renderer.whole(messages.completions().get(0), messages.variables());
+        ArrayNode all = messages.completions().get(0);
+        Rendered whole = renderer.whole(all, messages.variables());
+        renderer.checkCalls(all, 0, messages.variables(), whole.text());
         return split(rendered(whole.text()), options.isAssistantOnly() ? isGenerated(whole) : null);
     }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.dpo4j.data.source.BadRow;
 
 /**
@@ -55,6 +56,20 @@ final class Messages {
 
     static boolean isAssistant(ArrayNode messages, int index) {
         return role(messages, index).equals("assistant");
+    }
+
+    /** Whether the last message is of the assistant and has no text, no thoughts and no calls of functions. */
+    static boolean isAnswerEmpty(ArrayNode messages) {
+        int last = messages.size() - 1;
+        JsonNode answer = messages.path(last);
+        return isAssistant(messages, last) && answer.path("content").asText("").isEmpty() && !hasOther(answer);
+    }
+
+    /** Whether a message has something else than content: calls of functions or thoughts. */
+    private static boolean hasOther(JsonNode message) {
+        return Stream.of("tool_calls", "reasoning_content", "reasoning", "thinking")
+                .map(message::path)
+                .anyMatch(value -> !value.isEmpty() || value.isTextual());
     }
 
     /** The number of messages with which both lists begin. */
@@ -140,11 +155,7 @@ final class Messages {
         if (!content.isNull() && !content.isMissingNode()) {
             throw bad(name + ".content is " + Values.describe(content) + "; give text, or a list of text parts");
         }
-        boolean hasOther = false;
-        for (String key : new String[] {"tool_calls", "reasoning_content", "reasoning", "thinking"}) {
-            hasOther |= !message.path(key).isEmpty() || message.path(key).isTextual();
-        }
-        if (!hasOther) {
+        if (!hasOther(message)) {
             throw bad(name + " has no content; give text");
         }
     }

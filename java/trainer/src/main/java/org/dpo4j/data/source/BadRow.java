@@ -19,6 +19,7 @@ public final class BadRow extends Exception {
         MIXED_FORMAT("another format than the rows before"),
         CHAT_TEMPLATE("refused by the chat template"),
         NO_TARGETS("no token that assistant_only_loss learns"),
+        CALLS_LEFT_OUT("calls of functions that the chat template leaves out"),
         PROMPT_DIFFERS("the chat template renders the prompt otherwise with an answer"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),

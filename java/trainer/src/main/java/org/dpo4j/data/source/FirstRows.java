@@ -18,7 +18,17 @@ record FirstRows(RowSource source, int count) implements RowSource {
 
             @Override
             public @Nullable Row next() throws BadRow {
-                return read++ < count ? rows.next() : null;
+                if (read == count) {
+                    checkEnd();
+                    return null;
+                }
+                read++;
+                return rows.next();
+            }
+
+            @Override
+            public double share() {
+                return Math.min(1, (double) read / count);
             }
         };
     }
@@ -26,6 +36,16 @@ record FirstRows(RowSource source, int count) implements RowSource {
     @Override
     public List<SourceFile> files() {
         return source.files();
+    }
+
+    @Override
+    public boolean hasSplits() {
+        return source.hasSplits();
+    }
+
+    @Override
+    public List<String> notes() {
+        return source.notes();
     }
 
     @Override

@@ -21,6 +21,16 @@ abstract class ForwardedRows implements Rows {
     }
 
     @Override
+    public double share() {
+        return rows.share();
+    }
+
+    @Override
+    public void checkEnd() {
+        rows.checkEnd();
+    }
+
+    @Override
     public void close() {
         rows.close();
     }

@@ -50,6 +50,9 @@ final class InterleavedRows implements Rows {
         try {
             Row row = rows.next();
             isAtEnd = row == null;
+            if (isAtEnd) {
+                parts.forEach(Rows::checkEnd);
+            }
             number = row == null ? number : number(part, row.number());
             return row == null ? null : new Row(number, row.values());
         } catch (BadRow bad) {
@@ -73,6 +76,16 @@ final class InterleavedRows implements Rows {
     @Override
     public int number() {
         return number;
+    }
+
+    /** That of the part that has the largest one: reading ends with the first part that has no more rows. */
+    @Override
+    public double share() {
+        return parts.stream()
+                .mapToDouble(Rows::share)
+                .filter(share -> !Double.isNaN(share))
+                .max()
+                .orElse(Double.NaN);
     }
 
     @Override

@@ -14,7 +14,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads one JSON object per line. A malformed line does not prevent reading the lines after it. */
 final class JsonLines extends JsonRows {
-    private static final int MAX_LINE_BYTES = 64 << 20;
     private static final JsonMapper MAPPER = JsonMapper.builder(FACTORY)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();

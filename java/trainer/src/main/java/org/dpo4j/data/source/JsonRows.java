@@ -2,6 +2,7 @@ package org.dpo4j.data.source;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -16,7 +17,13 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads rows that are JSON objects from a stream. */
 abstract class JsonRows implements Rows {
+    /** Bytes of a line, and characters of a text, at most. */
+    static final int MAX_LINE_BYTES = 64 << 20;
+
     static final JsonFactory FACTORY = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxStringLength(MAX_LINE_BYTES)
+                    .build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 

@@ -27,6 +27,25 @@ public interface RowSource {
     @Nullable
     String identity();
 
+    /** Names file and line, or element, of the row with this number. It reads the rows again, if they are no pipe. */
+    default String place(int number) {
+        if (identity() == null) {
+            return name() + " row " + number;
+        }
+        try (Rows rows = open()) {
+            while (rows.number() < number) {
+                try {
+                    if (rows.next() == null) {
+                        break;
+                    }
+                } catch (BadRow other) {
+                    continue; // it has a number too
+                }
+            }
+            return rows.place(number);
+        }
+    }
+
     /** What a user should know about the choice of files, such as files that are not read; one sentence each. */
     default List<String> notes() {
         return List.of();

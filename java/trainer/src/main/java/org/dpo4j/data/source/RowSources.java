@@ -79,7 +79,8 @@ public final class RowSources {
         String option = request.dataDir() != null || !request.dataFiles().isEmpty() ? "data_dir and data_files" : null;
         option = request.config() == null || request.config().equals("default") ? option : "dataset_config";
         if (option != null) {
-            throw new Dpo4jException(InputFile.name(path) + " is one file, without " + option + "; leave them out");
+            throw new Dpo4jException(InputFile.name(path) + " is one file, without " + option + "; leave "
+                    + (option.equals("dataset_config") ? "it" : "them") + " out");
         }
         String split = request.split() == null ? request.use().split : request.split();
         String asked = split.equals(request.use().split) ? null : split;
@@ -152,10 +153,15 @@ public final class RowSources {
             return splits.keySet().iterator().next();
         }
         boolean isSlice = wanted.contains("[") || wanted.contains("+") || wanted.contains("%");
-        throw new Dpo4jException(base + " has " + (splits.size() == 1 ? "the split " : "the splits ")
+        throw new Dpo4jException(name(base, request) + " has " + (splits.size() == 1 ? "the split " : "the splits ")
                 + String.join(", ", splits.keySet()) + ", not " + wanted
                 + (isSlice ? " (parts and sums of splits are not supported)" : "") + "; give one of them as "
                 + request.use().option);
+    }
+
+    /** The directory, with the name of the data set if it is that of one in the cache of the hub. */
+    private static String name(Path base, DatasetRequest request) {
+        return base.startsWith(request.path()) ? base.toString() : "data set " + request.path() + " in " + base;
     }
 
     private static RowSource rows(

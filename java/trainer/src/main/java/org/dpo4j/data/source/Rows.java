@@ -17,6 +17,12 @@ public interface Rows extends AutoCloseable {
     @Nullable
     Row next() throws BadRow;
 
+    /**
+     * Checks what only all rows that were read show, such as a column that none has. {@link #next} calls it before it
+     * returns null; a caller that ends before the last row calls it itself.
+     */
+    default void checkEnd() {}
+
     /** The number of the row read last. */
     int number();
 

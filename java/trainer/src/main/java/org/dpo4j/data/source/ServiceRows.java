@@ -94,6 +94,11 @@ final class ServiceRows implements Rows {
     }
 
     @Override
+    public double share() {
+        return reader.share();
+    }
+
+    @Override
     public IntFunction<String> places() {
         String file = name;
         return row -> file + " row " + row;

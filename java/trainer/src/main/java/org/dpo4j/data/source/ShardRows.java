@@ -70,6 +70,13 @@ final class ShardRows implements Rows {
     }
 
     @Override
+    public void checkEnd() {
+        if (current != null) {
+            current.checkEnd();
+        }
+    }
+
+    @Override
     public IntFunction<String> places() {
         List<Shard> opened = shards;
         return row -> {

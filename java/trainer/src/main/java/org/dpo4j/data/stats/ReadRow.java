@@ -8,10 +8,12 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Example;
+import org.dpo4j.data.row.MissingColumns;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.row.RowFormats;
 import org.dpo4j.data.source.BadRow;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -42,23 +44,42 @@ public record ReadRow(String place, ObjectNode values, RowFormat format, List<Ex
         void bad(String place, BadRow bad);
     }
 
-    /** Passes all rows to a receiver, on all cores. */
-    public static void forEach(Rows rows, ColumnMap columns, Receiver receiver) {
+    /**
+     * Passes all rows to a receiver, on all cores. Throws if no row has a column that {@code columns} reads, after all rows
+     * were received.
+     */
+    public static void forEach(RowSource source, ColumnMap columns, Receiver receiver) {
+        MissingColumns missing = MissingColumns.readBy(columns);
         List<Supplier<Runnable>> batch = new ArrayList<>();
-        boolean hasMore = true;
-        while (hasMore) {
-            hasMore = addNext(rows, columns, receiver, batch);
-            if (batch.size() == BATCH || !hasMore) {
-                batch.parallelStream().map(Supplier::get).toList().forEach(Runnable::run);
-                batch.clear();
+        try (Rows rows = source.open()) {
+            boolean hasMore = true;
+            while (hasMore) {
+                hasMore = addNext(rows, columns, receiver, missing, batch);
+                if (batch.size() == BATCH || !hasMore) {
+                    run(batch, missing);
+                    batch.clear();
+                }
             }
+        }
+        missing.check(source.name());
+    }
+
+    /** Runs the tasks at once, then their actions in order. An error names the columns that no row has had. */
+    private static void run(List<Supplier<Runnable>> batch, MissingColumns missing) {
+        List<Runnable> actions = batch.parallelStream().map(Supplier::get).toList();
+        try {
+            actions.forEach(Runnable::run);
+        } catch (Dpo4jException e) {
+            throw missing.note().isEmpty() ? e : new Dpo4jException(e.getMessage() + missing.note(), e);
         }
     }
 
-    private static boolean addNext(Rows rows, ColumnMap columns, Receiver receiver, List<Supplier<Runnable>> batch) {
+    private static boolean addNext(
+            Rows rows, ColumnMap columns, Receiver receiver, MissingColumns missing, List<Supplier<Runnable>> batch) {
         try {
             Rows.Row row = rows.next();
             if (row != null) {
+                missing.add(row.values());
                 String place = rows.place(row.number());
                 batch.add(() -> received(place, row.values(), columns, receiver));
             }

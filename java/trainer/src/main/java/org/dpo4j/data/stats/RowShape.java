@@ -83,9 +83,19 @@ public enum RowShape {
                         : "token ids, not text");
     }
 
-    /** Messages as text, if there is a chat template. */
+    /** Messages as text, if there is a chat template. Throws if the text has other token ids than the messages. */
     private static Content rendered(Content content, @Nullable Encoder encoder) throws BadRow {
-        return encoder != null && content instanceof Content.Messages messages ? encoder.rendered(messages) : content;
+        if (encoder == null || !(content instanceof Content.Messages messages)) {
+            return content;
+        }
+        Content.Text text = encoder.rendered(messages);
+        if (!encoder.encode(text).hasSameIds(encoder.encode(messages))) {
+            throw new BadRow(
+                    BadRow.Reason.UNWRITABLE,
+                    "its text has other token ids than its messages: text is read with the tokenizer's BOS and with EOS at"
+                            + " its end, messages with what the chat template writes; convert it to ids");
+        }
+        return text;
     }
 
     private static List<@Nullable JsonNode> ids(Content content, @Nullable Encoder encoder) throws BadRow {

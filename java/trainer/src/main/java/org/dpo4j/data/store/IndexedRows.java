@@ -1,8 +1,20 @@
 package org.dpo4j.data.store;
 
+import java.util.List;
+
 /** A list that has some numbers of each row in an index, such as its lengths, so that they are known without reading rows. */
 public interface IndexedRows {
 
     /** The {@link RowCodec#numbers} of a row. */
     int[] numbers(int row);
+
+    /** File and line, or element, of the row that a source gave this number, for errors; only the number if the list does not know its files. */
+    default String place(int number) {
+        return "row " + number;
+    }
+
+    /** As the other method; only the number if the list does not know its files. */
+    static String place(List<?> rows, int number) {
+        return rows instanceof IndexedRows indexed ? indexed.place(number) : "row " + number;
+    }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.AbstractList;
 import java.util.RandomAccess;
+import java.util.function.IntFunction;
 import java.util.zip.CRC32C;
 
 /**
@@ -25,6 +26,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     private final ByteBuffer[] index;
     private final int rowsPerIndexPart;
     private final int partBits;
+    private final IntFunction<String> places;
 
     private StoredRows(
             RowCodec<T> codec,
@@ -32,13 +34,20 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
             ByteBuffer[] parts,
             ByteBuffer[] index,
             int rowsPerIndexPart,
-            int partBits) {
+            int partBits,
+            IntFunction<String> places) {
         this.codec = codec;
         this.header = header;
         this.parts = parts;
         this.index = index;
         this.rowsPerIndexPart = rowsPerIndexPart;
         this.partBits = partBits;
+        this.places = places;
+    }
+
+    /** The same rows, whose {@link #place} is that of their source. */
+    public StoredRows<T> withPlaces(IntFunction<String> ofSource) {
+        return new StoredRows<>(codec, header, parts, index, rowsPerIndexPart, partBits, ofSource);
     }
 
     /** Rows in memory: {@code data} has the rows, and offsets of the index count from its beginning. */
@@ -46,7 +55,8 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
         StoreHeader header = new StoreHeader(codec.numberCount(), index.rows(), data.limit(), maxRowBytes, 0, 0);
         ByteBuffer[] parts = {data};
         ByteBuffer[] indexParts = {index.bytes(0, index.rows())};
-        return new StoredRows<>(codec, header, parts, indexParts, Math.max(1, index.rows()), PART_BITS);
+        return new StoredRows<>(
+                codec, header, parts, indexParts, Math.max(1, index.rows()), PART_BITS, number -> "row " + number);
     }
 
     /** Maps a file. */
@@ -72,7 +82,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
                     header.indexAt() + header.indexBytes(), begin + (long) rowsPerPart * header.indexRowBytes());
             index[i] = map(channel, begin, end);
         }
-        return new StoredRows<>(codec, header, parts, index, rowsPerPart, partBits);
+        return new StoredRows<>(codec, header, parts, index, rowsPerPart, partBits, number -> "row " + number);
     }
 
     private static ByteBuffer map(FileChannel channel, long begin, long end) throws IOException {
@@ -136,6 +146,11 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     /** Whether the rows are in a file. */
     public boolean isMapped() {
         return parts.length > 0 && parts[0].isDirect();
+    }
+
+    @Override
+    public String place(int number) {
+        return places.apply(number);
     }
 
     @Override

@@ -171,7 +171,7 @@ public record CheckpointDirectory(Path path, int step) {
             return path + " has no " + MANIFEST + ", so it was not written completely";
         }
         try {
-            ObjectNode manifest = JsonFile.read(file);
+            ObjectNode manifest = JsonFile.read(file, Files.readAllBytes(file));
             if (manifest.path("format").asInt() != FORMAT) {
                 return file + " has the format " + manifest.path("format") + "; this version of dpo4j reads " + FORMAT;
             }
@@ -190,7 +190,7 @@ public record CheckpointDirectory(Path path, int step) {
             }
             return null;
         } catch (Dpo4jException e) {
-            return e.getMessage();
+            return file + " is damaged, so the files of the checkpoint cannot be checked";
         } catch (IOException e) {
             return path + " cannot be read (" + FileErrors.reason(e) + ")";
         }
