@@ -193,8 +193,8 @@ final class ConfigFile implements IDefaultValueProvider {
                     .map(element -> scalar(option, entry, element))
                     .collect(Collectors.joining(","));
         }
-        boolean isMapOfSets = option.type() == EvalDatasets.class && entry.value instanceof MappingNode;
-        if (option.type() == DatasetList.class || isMapOfSets) {
+        boolean isMapping = option.type() == EvalDatasets.class || OptionTypes.isGrid(option);
+        if (option.type() == DatasetList.class || entry.value instanceof MappingNode && isMapping) {
             return json(entry, entry.value).toString();
         }
         if (entry.value instanceof MappingNode mapping && option.type() == OptionMap.class) {

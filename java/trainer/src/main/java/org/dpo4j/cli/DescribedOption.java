@@ -83,6 +83,9 @@ record DescribedOption(
 
     /** The values that it takes, in words. */
     String values() {
+        if (OptionTypes.isGrid(option)) {
+            return "option=value,value; in a config file a mapping from options to lists";
+        }
         String one = candidates.isEmpty()
                 ? OptionRange.find(name).map(OptionRange::words).orElse(kind())
                 : "one of " + String.join(", ", candidates);

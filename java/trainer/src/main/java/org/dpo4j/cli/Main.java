@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Set;
 import org.dpo4j.io.OneLine;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -38,6 +37,7 @@ public final class Main {
             SftCommand.class,
             DpoCommand.class,
             KtoCommand.class,
+            SweepCommand.class,
             DataCommand.class,
             LogpsCommand.class,
             ScoreCommand.class,
@@ -175,7 +175,8 @@ public final class Main {
         }
         if (e.getCause() instanceof TypeConversionException wanted && e.getArgSpec() instanceof OptionSpec option) {
             String name = OptionNames.normalised(option.longestName());
-            return origin(e.getCommandLine(), name, words) + conversion(name, String.valueOf(e.getValue()), wanted);
+            return origin(e.getCommandLine(), name, words)
+                    + OptionTypes.conversion(name, String.valueOf(e.getValue()), wanted);
         }
         return firstLine(String.valueOf(e.getMessage()));
     }
@@ -210,14 +211,6 @@ public final class Main {
                 .filter(origin -> !origin.isEmpty())
                 .findFirst()
                 .orElse("");
-    }
-
-    private static String conversion(String name, String value, TypeConversionException wanted) {
-        if (value.isEmpty()) {
-            return name + " is missing: its value is empty; give one, or leave the option out";
-        }
-        String range = OptionRange.find(name).map(OptionRange::words).orElse(String.valueOf(wanted.getMessage()));
-        return name + " is " + value + "; it must be " + range;
     }
 
     private static String message(Throwable e) {

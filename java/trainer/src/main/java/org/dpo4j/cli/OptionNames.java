@@ -106,10 +106,10 @@ final class OptionNames {
     }
 
     private void takeKnown(String name, @Nullable String attached) {
-        if (!given.add(name)) {
+        OptionSpec option = command.findOption("--" + name);
+        if (!given.add(name) && (option == null || !OptionTypes.isGrid(option))) {
             throw new Dpo4jException(name + " is given twice; leave one out");
         }
-        OptionSpec option = command.findOption("--" + name);
         if (option == null) {
             checked.add("--" + name + (attached == null ? "" : "=" + attached));
         } else if (OptionTypes.isBoolean(option)) {

@@ -45,7 +45,10 @@ final class OptionSchema {
     private static ObjectNode property(DescribedOption option) {
         ObjectNode property = JsonFile.object();
         property.put("description", option.text() + " Values: " + option.values() + ".");
-        if (option.isList()) {
+        if (OptionTypes.isGrid(option.option())) {
+            property.putArray("type").add("object").add("string");
+            property.putObject("additionalProperties").put("type", "array").put("minItems", 1);
+        } else if (option.isList()) {
             ArrayNode forms = property.putArray("anyOf");
             forms.add(value(JsonFile.object(), option));
             ObjectNode list = forms.addObject().put("type", "array").put("minItems", 1);

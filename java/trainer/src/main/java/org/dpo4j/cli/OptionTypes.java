@@ -13,6 +13,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.DatasetList;
 import org.dpo4j.train.EvalDatasets;
 import org.dpo4j.train.OptionMap;
+import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
@@ -50,11 +51,15 @@ final class OptionTypes {
         commands.registerConverter(OptionMap.class, OptionTypes::map);
         commands.registerConverter(DatasetList.class, OptionTypes::datasets);
         commands.registerConverter(EvalDatasets.class, OptionTypes::evalDatasets);
-        for (CommandLine command : commands.getSubcommands().values()) {
-            for (OptionSpec option : command.getCommandSpec().options()) {
-                if (option.type().isEnum()) {
-                    registerEnum(commands, option.type());
-                }
+        commands.registerConverter(SweepGrid.class, OptionTypes::grid);
+        registerEnums(commands, commands);
+        commands.getSubcommands().values().forEach(command -> registerEnums(commands, command));
+    }
+
+    private static void registerEnums(CommandLine commands, CommandLine command) {
+        for (OptionSpec option : command.getCommandSpec().options()) {
+            if (option.type().isEnum()) {
+                registerEnum(commands, option.type());
             }
         }
     }
@@ -73,6 +78,20 @@ final class OptionTypes {
     /** Whether the option takes true or false. */
     static boolean isBoolean(OptionSpec option) {
         return option.type() == boolean.class || option.type() == Boolean.class;
+    }
+
+    /** Whether the option is a grid of a sweep, which may be given several times, and is a mapping in a config file. */
+    static boolean isGrid(OptionSpec option) {
+        return option.isMultiValue() && option.auxiliaryTypes()[0] == SweepGrid.class;
+    }
+
+    /** The error for a value that is not of the option's type. */
+    static String conversion(String name, String value, TypeConversionException wanted) {
+        if (value.isEmpty()) {
+            return name + " is missing: its value is empty; give one, or leave the option out";
+        }
+        String range = OptionRange.find(name).map(OptionRange::words).orElse(String.valueOf(wanted.getMessage()));
+        return name + " is " + value + "; it must be " + range;
     }
 
     /** Whether the option takes numbers. */
@@ -150,6 +169,14 @@ final class OptionTypes {
             return EvalDatasets.parse(text, OptionTypes::path);
         } catch (Dpo4jException e) {
             throw new TypeConversionException("a path, or name=path,... (" + e.getMessage() + ")");
+        }
+    }
+
+    private static SweepGrid grid(String text) {
+        try {
+            return SweepGrid.parse(text);
+        } catch (Dpo4jException e) {
+            throw new TypeConversionException("OPTION=VALUE,VALUE (" + e.getMessage() + ")");
         }
     }
 

@@ -228,6 +228,11 @@ public final class DataOptions extends OptionGroup {
                 && (Files.isDirectory(datasetName) || !Files.exists(datasetName) && datasetName.getNameCount() > 1);
     }
 
+    /** Whether {@code dataset_name} can be read only once. */
+    boolean isReadOnce() {
+        return datasetName != null && InputFile.isReadOnce(datasetName);
+    }
+
     /** Whether the rows to train on are those of this file. */
     boolean isFile(Path file) {
         return datasetName != null

@@ -25,6 +25,8 @@ public enum OptionRange {
             "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
             OptionRange::isStepsOrShare),
     GRADIENT_ACCUMULATION_STEPS(1, 1_000_000),
+    KL_MAX_NEW_TOKENS(1, 1_000_000_000),
+    KL_SAMPLES(0, 1_000_000),
     LD_ALPHA(0, 1, "in [0, 1]"),
     LEARNING_RATE(0, 1e30, "from 0 to 1e30"),
     /** A value below 1 is a share of all steps. */
@@ -36,12 +38,14 @@ public enum OptionRange {
     MAX_COMPLETION_LENGTH(1, 1_000_000_000),
     MAX_GRAD_NORM(0, 1e30, "from 0 to 1e30"),
     MAX_LENGTH(2, 1_000_000_000),
+    MAX_MINUTES(Double.MIN_VALUE, 1e9, "above 0 and at most 1e9"),
     MAX_NEW_TOKENS(1, 1_000_000_000),
     MAX_NONFINITE_STEPS(0, 1_000_000_000),
     MAX_PROMPT_LENGTH(1, 1_000_000_000),
     MAX_TOKENS_PER_BATCH(2, 1_000_000_000),
     MIN_NEW_TOKENS(0, 1_000_000_000),
     MIN_P(0, 1, "in [0, 1]"),
+    MAX_RUNS(1, 1_000_000),
     MAX_STEPS(
             -1,
             1_000_000_000,

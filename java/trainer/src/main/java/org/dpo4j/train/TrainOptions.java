@@ -117,6 +117,19 @@ public record TrainOptions(
         return eval.size() == 1 && !Files.isDirectory(eval.get(0)) && data.isFile(eval.get(0));
     }
 
+    /** Whether rows come from a pipe or standard input, which can be read only once. */
+    public boolean readsPipe() {
+        EvalDatasets eval = evaluation.evalDataset;
+        return data.isReadOnce()
+                || eval != null
+                        && eval.sets().values().stream().flatMap(List::stream).anyMatch(InputFile::isReadOnce);
+    }
+
+    /** Whether the run evaluates. */
+    public boolean hasEvalRows() {
+        return evaluation.hasRows();
+    }
+
     /** Storage of weights and activations; null for the default: bf16 on {@code cuda}, f32 on {@code cpu}. */
     @Nullable
     DType dtype() {
