@@ -82,9 +82,6 @@ Call& Call::dtype(const char* name, int32_t value) {
   if (value != DPO4J_F32 && value != DPO4J_BF16) {
     return refuse(DPO4J_INVALID_ARGUMENT, "%s is %d, must be DPO4J_F32 (0) or DPO4J_BF16 (1)", name, value);
   }
-  if (on_cpu() && value != DPO4J_F32) {
-    return refuse(DPO4J_UNSUPPORTED, "%s is DPO4J_BF16, which cpu contexts do not store: use DPO4J_F32 or a cuda context", name);
-  }
   return *this;
 }
 

@@ -10,7 +10,7 @@ class Call {
  public:
   Call(dpo4j_context* context, const char* operation);
 
-  // The dtype exists, and the context's device supports it.
+  // F32 or BF16.
   Call& dtype(const char* name, int32_t value);
   // One of the three dtypes, on every device.
   Call& logits_dtype(const char* name, int32_t value);

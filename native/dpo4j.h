@@ -10,8 +10,8 @@
  *              lm_head_forward, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row.
  *              `statistics` has four f32 per row and needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
- *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 on every device, or DPO4J_BF16 on cuda. Logits of
- *              token_logprob can have any dtype on every device. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32
+ *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 or DPO4J_BF16. Logits of
+ *              token_logprob can be DPO4J_F16 too. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32
  *              or wider.
  *   params     a struct in host memory, read before the call returns. Addresses in it are device addresses unless a field says otherwise.
  *              dpo4j_struct_layout returns the offsets of its fields, which this header declares one per line.
@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 14
+#define DPO4J_ABI_VERSION 15
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -137,12 +137,12 @@ DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text
 DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
 
 /* op(a) is [m,k]: a itself, or the transpose of an a stored as [k,m]. op(b) is [k,n]: b itself, or the transpose of a b stored as [n,k].
-   All f32. Addresses need 4-byte alignment, strides none. */
+   Addresses need 4-byte alignment, strides none. */
 typedef struct dpo4j_matmul_params {
-  float* c; /* [m,n] */
-  const float* a;
-  const float* b;
-  const float* bias; /* f32[n], added to every row of c; null for none */
+  void* c;          /* [m,n] of c_dtype */
+  const void* a;    /* of dtype */
+  const void* b;    /* of dtype */
+  const void* bias; /* [n] of c_dtype, added to every row of c; null for none */
   int64_t m;
   int64_t n;
   int64_t k;
@@ -152,10 +152,12 @@ typedef struct dpo4j_matmul_params {
   int32_t transpose_a; /* 0 or 1 */
   int32_t transpose_b; /* 0 or 1 */
   int32_t accumulate;  /* 0 or 1 */
+  int32_t c_dtype;     /* DPO4J_F32, or DPO4J_BF16 if dtype is */
+  int32_t dtype;
 } dpo4j_matmul_params;
 
-/* c = op(a) op(b) + bias, or c += op(a) op(b) if accumulate is 1, without a bias. The bits of a row of c depend neither on m nor on the
-   number of threads. */
+/* c = op(a) op(b) + bias, or c += op(a) op(b) if accumulate is 1, without a bias. Sums are fp32. The bits of a row of c depend neither on m
+   nor on the number of threads. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
@@ -396,7 +398,7 @@ typedef struct dpo4j_attention_backward_params {
 } dpo4j_attention_backward_params;
 
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
-/* out = softmax(scores) v over the keys that each query attends to, lse as above. All sums are fp32. In BF16, tensor cores multiply bf16:
+/* out = softmax(scores) v over the keys that each query attends to, lse as above. All sums are fp32. In BF16 on cuda, tensor cores multiply bf16:
    forward rounds softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights
    and gradients of scores before it multiplies them by d_out, k and q. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);

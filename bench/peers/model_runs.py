@@ -3,7 +3,7 @@
 Needs requirements.txt. Run it on a machine that does nothing else: ratios of a loaded one are too large.
 
 Models have random weights in the shapes of published ones. Both train in float32 on the same rows of 256 ids, without padding and without shared
-prompts, with a loss on every token but the first. A time is the median over steps after the first two of a run. Both generate greedily from prompts
+prompts, with a loss on every token but the first. dpo4j also runs with bfloat16 weights; `bf16_times_as_fast` is as fast as its own float32. A time is the median over steps after the first two of a run. Both generate greedily from prompts
 of 16 ids; a time is that of a second call in the process. Every round is a process each, and rounds alternate.
 
 Beside generation of one sequence stands the bandwidth at which its weights are read, as a part of what a plain read of memory by all cores reaches.
@@ -42,6 +42,9 @@ MODELS = {
 WORK = {"15m": (8, 8, 64, 256), "135m": (2, 5, 24, 64), "124m": (2, 5, 24, 64)}
 
 
+DTYPES = {"float32": "F32", "bfloat16": "BF16"}
+
+
 def cases():
     for model in MODELS:
         batch, steps, together, alone = WORK[model.split("-")[1]]
@@ -61,18 +64,18 @@ def median_step(steps):
     return statistics.median(steps[2:])
 
 
-def dpo4j_seconds(model, rows, asked):
+def dpo4j_seconds(model, rows, asked, dtype):
     if "train" not in asked:
         numbers = [str(asked[name]) for name in ("generate", "prompt", "new")]
         return last_line([
             "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",  # as ./dpo4j generate
             "--enable-native-access=ALL-UNNAMED", "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp",
-            "bench/target/classes:bench/target/lib/*", "org.dpo4j.bench.GenerateRun", model, rows, *numbers,
+            "bench/target/classes:bench/target/lib/*", "org.dpo4j.bench.GenerateRun", model, rows, *numbers, DTYPES[dtype],
         ])["seconds"]  # fmt: skip
     with tempfile.TemporaryDirectory() as output:
         options = {
             "model_name_or_path": model, "dataset_name": rows, "output_dir": output, "overwrite_output_dir": "true", "device": "cpu",
-            "per_device_train_batch_size": asked["batch"], "max_steps": asked["train"], "logging_steps": 1, "learning_rate": 1e-6,
+            "per_device_train_batch_size": asked["batch"], "max_steps": asked["train"], "logging_steps": 1, "learning_rate": 1e-6, "dtype": dtype,
         }  # fmt: skip
         command = [os.path.join(ROOT, "dpo4j"), "sft", *(f"--{name}={value}" for name, value in options.items())]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -122,18 +125,20 @@ def measured(asked, versions):
             continue
         with tempfile.TemporaryDirectory() as folder:
             rows, weights = write(folder, shape)
-            times = {"dpo4j": [], "transformers": []}
+            times = {"dpo4j": [], "dpo4j_bf16": [], "transformers": []}
             for turn in range(asked.rounds):
                 order = list(times) if turn % 2 == 0 else list(times)[::-1]
                 for who in order:
-                    seconds = dpo4j_seconds(folder, rows, work) if who == "dpo4j" else transformers_seconds(folder, rows, work, versions)
-                    times[who].append(seconds)
+                    if who == "transformers":
+                        times[who].append(transformers_seconds(folder, rows, work, versions))
+                    else:
+                        times[who].append(dpo4j_seconds(folder, rows, work, "float32" if who == "dpo4j" else "bfloat16"))
         tokens = work["batch"] * LENGTH if "train" in work else work["generate"] * work["new"]
         medians = {who: statistics.median(each) for who, each in times.items()}
         row = {
             "benchmark": f"ModelRun.{name}", "parameters": work, "samples": asked.rounds,
             **{f"{who}_tokens_per_second": tokens / median for who, median in medians.items()},
-            "times_as_fast": medians["transformers"] / medians["dpo4j"],
+            "times_as_fast": medians["transformers"] / medians["dpo4j"], "bf16_times_as_fast": medians["dpo4j"] / medians["dpo4j_bf16"],
         }  # fmt: skip
         if work.get("generate") == 1:
             row["weights_bytes_per_second"] = weights * work["new"] / medians["dpo4j"]
@@ -145,7 +150,9 @@ def measured(asked, versions):
 
 def processor():
     with open("/proc/cpuinfo") as lines:
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        named = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {name.strip(): value.strip() for name, value in named.items()}
+    return named["model name"], named.get("flags", "").split()
 
 
 def main():
@@ -159,11 +166,12 @@ def main():
     subprocess.run([*build.split()], cwd=ROOT, check=True)
     subprocess.run([os.path.join(ROOT, "dpo4j"), "doctor"], check=True, stdout=subprocess.DEVNULL)
     versions = {}
+    name, flags = processor()
     results = measured(asked, versions)
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.split('"')[1]
     file = {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": asked.commit, "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)), "instructions": versions["instructions"], "peer": f"transformers {versions['transformers']}",
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": asked.commit, "processor": name,
+        "cores": len(os.sched_getaffinity(0)), "instructions": versions["instructions"] + (", avx512_bf16" if "avx512_bf16" in flags else ""), "peer": f"transformers {versions['transformers']}",
         "software": f"Java {java}, transformers {versions['transformers']}, PyTorch {versions['torch']}, Python {platform.python_version()}",
         "results": results,
     }  # fmt: skip

@@ -4,7 +4,7 @@
 // s is computed from the exponential of a number that is not positive. So it never overflows, and keeps its digits where it is near 0.
 #include "cpu.h"
 #include "formulas/normal_tail.h"
-#include "vector.h"
+#include "storage.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
@@ -79,13 +79,13 @@ DPO4J_INLINE Slopes slopes(Floats x, Floats d, Floats scaled) {
   }
 }
 
-template <class F>
+template <class F, class T>
 void forward(Threads& threads, const dpo4j_activation_forward_params& p) {
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = static_cast<const float*>(p.x) + row * F::row(p.width);
-      const float* up = x + p.width;
-      float* out = static_cast<float*>(p.out) + row * p.width;
+      const T* x = static_cast<const T*>(p.x) + row * F::row(p.width);
+      const T* up = x + p.width;
+      T* out = static_cast<T*>(p.out) + row * p.width;
       each_vector(p.width, [&](int64_t i, auto lanes) {
         const Floats y = activated<F::kKind>(load(x + i, lanes));
         store(out + i, F::kGated ? y * load(up + i, lanes) : y, lanes);
@@ -94,15 +94,15 @@ void forward(Threads& threads, const dpo4j_activation_forward_params& p) {
   });
 }
 
-template <class F>
+template <class F, class T>
 void backward(Threads& threads, const dpo4j_activation_backward_params& p) {
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
-      const float* x = static_cast<const float*>(p.x) + row * F::row(p.width);
-      const float* d_out = static_cast<const float*>(p.d_out) + row * p.width;
-      const float* up = x + p.width;
-      float* d_x = static_cast<float*>(p.d_x) + row * F::row(p.width);
-      float* d_up = d_x + p.width;
+      const T* x = static_cast<const T*>(p.x) + row * F::row(p.width);
+      const T* d_out = static_cast<const T*>(p.d_out) + row * p.width;
+      const T* up = x + p.width;
+      T* d_x = static_cast<T*>(p.d_x) + row * F::row(p.width);
+      T* d_up = d_x + p.width;
       each_vector(p.width, [&](int64_t i, auto lanes) {
         const Floats d = load(d_out + i, lanes);
         const Slopes s = slopes<F::kKind>(load(x + i, lanes), d, F::kGated ? d * load(up + i, lanes) : d);
@@ -129,11 +129,15 @@ void with_function(int32_t kind, int32_t gated, const F& f) {
 }  // namespace
 
 void run(Threads& threads, const dpo4j_activation_forward_params& p) {
-  with_function(p.kind, p.gated, [&](auto function) { forward<decltype(function)>(threads, p); });
+  with_storage(p.dtype, [&](auto stored) {
+    with_function(p.kind, p.gated, [&](auto function) { forward<decltype(function), decltype(stored)>(threads, p); });
+  });
 }
 
 void run(Threads& threads, const dpo4j_activation_backward_params& p) {
-  with_function(p.kind, p.gated, [&](auto function) { backward<decltype(function)>(threads, p); });
+  with_storage(p.dtype, [&](auto stored) {
+    with_function(p.kind, p.gated, [&](auto function) { backward<decltype(function), decltype(stored)>(threads, p); });
+  });
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

@@ -256,7 +256,7 @@ void run(Threads& threads, const dpo4j_attention_backward_params& p) {
     if (segment->prefix_count > 0) return;  // handled in the task of its prefix
     const HeadGroup heads = {task % p.shape.kv_heads, p.shape.heads / p.shape.kv_heads, p.shape.head_width};
     with_storage(p.shape.dtype,
-                 [&](auto stored) { Task<typename decltype(stored)::Type>{p, segment, heads, *static_cast<Tile*>(scratch)}.run(); });
+                 [&](auto stored) { Task<decltype(stored)>{p, segment, heads, *static_cast<Tile*>(scratch)}.run(); });
   });
 }
 

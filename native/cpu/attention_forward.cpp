@@ -169,14 +169,14 @@ namespace {
 
 constexpr int64_t kFewRows = 16, kManySegments = 16;
 
-void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segment, int64_t kv_head, int64_t row_begin, int64_t fetched_heads,
-              Tile& tile) {
+void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segment, int64_t kv_head, int64_t row_begin,
+              int64_t fetched_heads, Tile& tile) {
   const int64_t group = p.shape.heads / p.shape.kv_heads;
   const int64_t rows = min(kQueryRows, segment.query_count * group - row_begin);
   if (rows <= 0) return;
   const HeadGroup heads = {kv_head, group, p.shape.head_width};
   with_storage(p.shape.dtype, [&](auto stored) {
-    Task<typename decltype(stored)::Type>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run();
+    Task<decltype(stored)>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run();
   });
 }
 

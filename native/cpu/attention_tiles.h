@@ -8,10 +8,7 @@
 
 #include "../dpo4j.h"
 #include "storage.h"
-#include "transpose.h"
-#ifdef __AVX512F__
-#include "packed_product.h"
-#endif
+#include "transpose_block.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
@@ -85,43 +82,6 @@ DPO4J_INLINE void prefetch_row(const T* row, int64_t width) {
   __builtin_prefetch(row + width - 1, 0, 2);
 }
 
-// Transposes kBlock rows of kBlock elements, of which `left` exist, into columns.
-#if defined(__AVX512F__)
-constexpr int kBlock = kLanes;
-template <class T>
-DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
-  __m512 block[kBlock];
-#pragma GCC unroll 16
-  for (int r = 0; r < kBlock; r++) {
-    block[r] = (__m512)(left >= kBlock ? load(rows[r] + i, Whole{}) : load(rows[r] + i, Part{static_cast<int>(left)}));
-  }
-  transpose_words(block);
-#pragma GCC unroll 16
-  for (int r = 0; r < kBlock; r++) {
-    if (r < left) _mm512_storeu_ps(out + r * kKeys, block[r]);
-  }
-}
-#elif defined(__AVX2__)
-constexpr int kBlock = kTransposed;
-template <class T>
-DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
-  __m256 block[kBlock];
-  for (int r = 0; r < kBlock; r++) {
-    block[r] = (__m256)(left >= kBlock ? load(rows[r] + i, Whole{}) : load(rows[r] + i, Part{static_cast<int>(left)}));
-  }
-  transpose(block);
-  for (int r = 0; r < kBlock && r < left; r++) _mm256_storeu_ps(out + r * kKeys, block[r]);
-}
-#else
-constexpr int kBlock = kLanes;
-template <class T>
-DPO4J_INLINE void transpose_block(float* out, const T* const rows[kBlock], int64_t i, int64_t left) {
-  for (int r = 0; r < kBlock && r < left; r++) {
-    for (int j = 0; j < kBlock; j++) out[r * kKeys + j] = load_one(rows[j] + i + r);
-  }
-}
-#endif
-
 // Writes rows of `width` elements as columns of a [width, kKeys] tile. row(j) is row j of `count`. Columns from `count` up to a whole vector are
 // copies of the last row, so that they can be multiplied; their products are not used.
 template <class T, class Row>
@@ -129,7 +89,7 @@ DPO4J_INLINE void pack_columns(float* out, int64_t count, int64_t width, const R
   for (int64_t j = 0; j < count; j += kBlock) {
     const T* rows[kBlock];
     for (int r = 0; r < kBlock; r++) rows[r] = row(min(j + r, count - 1));
-    for (int64_t i = 0; i < width; i += kBlock) transpose_block(out + i * kKeys + j, rows, i, width - i);
+    for (int64_t i = 0; i < width; i += kBlock) transpose_block(out + i * kKeys + j, kKeys, rows, i, width - i);
   }
 }
 

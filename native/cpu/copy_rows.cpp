@@ -6,13 +6,14 @@
 namespace dpo4j::cpu {
 
 void run(Cpu& cpu, const dpo4j_copy_rows_params& p) {
-  float* out = static_cast<float*>(p.out);
-  const float* in = static_cast<const float*>(p.in);
+  const int64_t bytes = p.dtype == DPO4J_BF16 ? 2 : 4;  // of an element
+  char* out = static_cast<char*>(p.out);
+  const char* in = static_cast<const char*>(p.in);
   parallel_ranges(cpu.threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       const int64_t to = p.out_rows == nullptr ? row : p.out_rows[row];
       const int64_t from = p.in_rows == nullptr ? row : p.in_rows[row];
-      memcpy(out + to * p.out_stride, in + from * p.in_stride, p.width * sizeof(float));
+      memcpy(out + to * p.out_stride * bytes, in + from * p.in_stride * bytes, p.width * bytes);
     }
   });
 }

@@ -17,7 +17,11 @@ struct Cpu {
   Cpu(int32_t thread_count, int32_t instruction_set) : threads(thread_count), isa(instruction_set) {}
 };
 
+// The product of bf16 matrices.
+struct Bf16Matmul : dpo4j_matmul_params {};
+
 int32_t best_isa();
+bool has_avx512_bf16();
 int32_t usable_processors();
 
 // Compiled for each instruction set.
@@ -41,7 +45,8 @@ int32_t usable_processors();
   X(dpo4j_token_logprob_forward_backward_params) \
   X(dpo4j_sample_tokens_params)                  \
   X(dpo4j_gradient_norm_params)                  \
-  X(Adamw)
+  X(Adamw)                                       \
+  X(Bf16Matmul)
 
 #define DPO4J_DECLARE(Params) void run(Cpu&, const Params&);
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
@@ -58,6 +63,9 @@ namespace avx512 {
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
 }
 #undef DPO4J_DECLARE
+namespace avx512_bf16 {
+void run(Threads&, const Bf16Matmul&);
+}
 
 // Compiled once.
 void run(Cpu&, const dpo4j_copy_rows_params&);

@@ -32,7 +32,7 @@ void multiply_few_rows(const FewRows& p, float* packed) {
       for (int64_t j = 0; j < width; j += kLanes)
         pack_vector(packed + j, width, p.b + (column + j) * p.b_stride + begin, p.b_stride, length, width * p.b_stride);
       const auto a = reinterpret_cast<const uint32_t*>(p.a + begin), b = reinterpret_cast<const uint32_t*>(packed);
-      packed_product<Fp32Words>({p.c + column, a, b, p.c_stride, p.a_stride, p.rows, length, begin > 0 || p.accumulate}, vectors);
+      packed_product<Fp32Words>({p.c + column, a, b, p.c_stride, p.a_stride, 1, p.rows, length, begin > 0 || p.accumulate}, vectors);
       begin += length;
     }
   });

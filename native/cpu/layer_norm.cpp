@@ -10,32 +10,35 @@
 
 #include "cpu.h"
 #include "row_blocks.h"
-#include "vector.h"
+#include "storage.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-void clear(float* begin, int64_t count) {
+template <class T>
+void clear(T* begin, int64_t count) {
   each_vector(count, [&](int64_t i, auto lanes) { store(begin + i, all(0), lanes); });
 }
 
-void clear_padding(float* row, int64_t mean_width, int64_t width) { clear(row + mean_width, width - mean_width); }
+template <class T>
+void clear_padding(T* row, int64_t mean_width, int64_t width) { clear(row + mean_width, width - mean_width); }
 
 // x - mean, 0 in lanes outside the row.
-template <class Lanes>
-DPO4J_INLINE Floats deviations(const float* x, float mean, Lanes lanes) {
+template <class T, class Lanes>
+DPO4J_INLINE Floats deviations(const T* x, float mean, Lanes lanes) {
   return load(x, lanes, mean) - mean;
 }
 
+template <class T>
 void forward_row(const dpo4j_layer_norm_forward_params& p, int64_t row) {
   const int64_t begin = row * p.width, count = p.mean_width;
-  const float* x = static_cast<const float*>(p.x) + begin;
-  const float* weight = static_cast<const float*>(p.weight);
-  const float* bias = static_cast<const float*>(p.bias);
-  float* out = static_cast<float*>(p.out) + begin;
+  const T* x = static_cast<const T*>(p.x) + begin;
+  const T* weight = static_cast<const T*>(p.weight);
+  const T* bias = static_cast<const T*>(p.bias);
+  T* out = static_cast<T*>(p.out) + begin;
   if (p.residual != nullptr) {
-    const float* residual = static_cast<const float*>(p.residual) + begin;
-    float* sum = static_cast<float*>(p.sum) + begin;
+    const T* residual = static_cast<const T*>(p.residual) + begin;
+    T* sum = static_cast<T*>(p.sum) + begin;
     each_vector(count, [&](int64_t i, auto lanes) { store(sum + i, load(x + i, lanes) + load(residual + i, lanes), lanes); });
     clear_padding(sum, count, p.width);
     x = sum;
@@ -59,13 +62,14 @@ void forward_row(const dpo4j_layer_norm_forward_params& p, int64_t row) {
 }
 
 // Adds this row's parts of d_weight and d_bias to `d_weight` and `d_bias`.
+template <class T>
 void backward_row(const dpo4j_layer_norm_backward_params& p, int64_t row, float* d_weight, float* d_bias) {
   const int64_t begin = row * p.width, count = p.mean_width;
-  const float* x = static_cast<const float*>(p.x) + begin;
-  const float* d_out = static_cast<const float*>(p.d_out) + begin;
-  const float* d_residual = p.d_residual == nullptr ? nullptr : static_cast<const float*>(p.d_residual) + begin;
-  const float* weight = static_cast<const float*>(p.weight);
-  float* d_x = static_cast<float*>(p.d_x) + begin;
+  const T* x = static_cast<const T*>(p.x) + begin;
+  const T* d_out = static_cast<const T*>(p.d_out) + begin;
+  const T* d_residual = p.d_residual == nullptr ? nullptr : static_cast<const T*>(p.d_residual) + begin;
+  const T* weight = static_cast<const T*>(p.weight);
+  T* d_x = static_cast<T*>(p.d_x) + begin;
   const float n = static_cast<float>(count), mean = p.mean[row], rstd = p.rstd[row];
   const float level = sum_over(count, [&](int64_t i, auto lanes) { return load(weight + i, lanes) * load(d_out + i, lanes); }) / n;
   const float slope = sum_over(count,
@@ -87,19 +91,24 @@ void backward_row(const dpo4j_layer_norm_backward_params& p, int64_t row, float*
 }  // namespace
 
 void run(Threads& threads, const dpo4j_layer_norm_forward_params& p) {
-  parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) forward_row(p, row);
+  with_storage(p.dtype, [&](auto stored) {
+    parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) forward_row<decltype(stored)>(p, row);
+    });
   });
 }
 
 void run(Threads& threads, const dpo4j_layer_norm_backward_params& p) {
   float* const partials = static_cast<float*>(p.workspace);  // [blocks][d_weight, d_bias][width]
   const int64_t blocks = row_blocks(p.rows);
-  parallel(threads, blocks, [&](int64_t block, void*) {
-    float* const d_weight = partials + 2 * block * p.width;
-    float* const d_bias = d_weight + p.width;
-    clear(d_weight, 2 * p.width);
-    for (int64_t row = block_begin(p.rows, block); row < block_begin(p.rows, block + 1); row++) backward_row(p, row, d_weight, d_bias);
+  with_storage(p.dtype, [&](auto stored) {
+    parallel(threads, blocks, [&](int64_t block, void*) {
+      float* const d_weight = partials + 2 * block * p.width;
+      float* const d_bias = d_weight + p.width;
+      clear(d_weight, 2 * p.width);
+      for (int64_t row = block_begin(p.rows, block); row < block_begin(p.rows, block + 1); row++)
+        backward_row<decltype(stored)>(p, row, d_weight, d_bias);
+    });
   });
   parallel_ranges(threads, p.mean_width, rows_per_task(2 * blocks), [&](int64_t begin, int64_t end) {
     each_vector(end - begin, [&](int64_t i, auto lanes) {

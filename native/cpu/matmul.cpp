@@ -14,6 +14,7 @@
 #include "../text.h"
 #include "cpu.h"
 #include "few_rows.h"
+#include "matmul_tiles.h"
 
 namespace dpo4j::cpu {
 namespace {
@@ -28,12 +29,10 @@ std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of 
 std::atomic<int64_t> block{0};                 // of FewRows
 std::atomic<int64_t> few_rows_limit{0};        // the max rows of a product that few_rows.h computes; 0: sgemm computes all
 
-constexpr int64_t kRows = 144, kColumns = 256;  // max per tile
+constexpr int64_t kColumns = 256;               // max per tile
 constexpr int64_t kDepth = 4096;                // max k per sgemm
 constexpr int64_t kWholeRows = 48;              // a tile has a multiple of this many rows; remaining rows are padded
 constexpr int64_t kHalfRows = 24;
-constexpr int64_t kColumnMultiple = 16;
-constexpr int64_t kFewRowsMultiple = 64, kFewRowsTiles = 8;
 
 struct Padded {
   float a[kWholeRows * kDepth];
@@ -44,24 +43,9 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // The max rows of this product that few_rows.h computes.
 int64_t max_few_rows(const dpo4j_matmul_params& p) {
   return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
-}
-
-// Columns per tile. All tiles but the last are equally wide, in whole cache lines. For few rows, tiles are so narrow that there are about
-// kFewRowsTiles, so that threads have equally much work; sgemm packs a for each tile, so its tiles are wide. The width changes no bits.
-int64_t tile_columns(const dpo4j_matmul_params& p) {
-  const int64_t n = p.n;
-  if (p.m <= max_few_rows(p)) {
-    const int64_t width = (n / kFewRowsTiles + kFewRowsMultiple - 1) / kFewRowsMultiple * kFewRowsMultiple;
-    return width < kFewRowsMultiple ? kFewRowsMultiple : min(width, kColumns);
-  }
-  const int64_t tiles = (n + kColumns - 1) / kColumns;
-  const int64_t equal = (n + tiles - 1) / tiles;
-  return (equal + kColumnMultiple - 1) / kColumnMultiple * kColumnMultiple;
 }
 
 // Computes columns [column, column + n) of c.
@@ -70,10 +54,12 @@ struct Columns {
   int64_t column, n;
 
   const float* a_at(int64_t row, int64_t depth) const {
-    return p.a + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth);
+    return static_cast<const float*>(p.a) + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth);
   }
-  const float* b_at(int64_t depth) const { return p.b + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column); }
-  float* c_at(int64_t row) const { return p.c + row * p.c_stride + column; }
+  const float* b_at(int64_t depth) const {
+    return static_cast<const float*>(p.b) + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column);
+  }
+  float* c_at(int64_t row) const { return static_cast<float*>(p.c) + row * p.c_stride + column; }
 
   // c (+)= the part of the product for kDepth values of k from `depth` on.
   void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
@@ -83,7 +69,7 @@ struct Columns {
 
   // Sets rows of c to the bias.
   void begin(float* c, int64_t c_stride, int64_t rows) const {
-    for (int64_t i = 0; p.bias && i < rows; i++) memcpy(c + i * c_stride, p.bias + column, n * sizeof(float));
+    for (int64_t i = 0; p.bias && i < rows; i++) memcpy(c + i * c_stride, static_cast<const float*>(p.bias) + column, n * sizeof(float));
   }
 
   void run(int64_t row, int64_t rows) const {
@@ -153,7 +139,7 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
 }
 
 void fill_zero(const dpo4j_matmul_params& p) {
-  for (int64_t row = 0; row < p.m; row++) memset(p.c + row * p.c_stride, 0, p.n * sizeof(float));
+  for (int64_t row = 0; row < p.m; row++) memset(static_cast<float*>(p.c) + row * p.c_stride, 0, p.n * sizeof(float));
 }
 
 }  // namespace
@@ -198,6 +184,14 @@ int64_t find_block(Sgemm multiply) {
 int64_t find_block(Sgemm) { return 0; }
 #endif
 
+void run_bf16(Cpu& cpu, const dpo4j_matmul_params& p) {
+#ifdef DPO4J_X86_64
+  static const bool has_instructions = has_avx512_bf16();
+  if (has_instructions && cpu.isa == DPO4J_ISA_AVX512) return avx512_bf16::run(cpu.threads, Bf16Matmul{p});
+#endif
+  run(cpu, Bf16Matmul{p});
+}
+
 }  // namespace
 
 bool has_matmul_library() { return sgemm.load(std::memory_order_acquire) != nullptr; }
@@ -225,8 +219,9 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
 }
 
 void run(Cpu& cpu, const dpo4j_matmul_params& p) {
+  if (p.dtype == DPO4J_BF16) return run_bf16(cpu, p);
   if (p.k == 0 && !p.accumulate && !p.bias) return fill_zero(p);
-  const int64_t width = tile_columns(p);
+  const int64_t width = tile_columns(p.n, p.m <= max_few_rows(p), kColumns);
   const int64_t column_tiles = (p.n + width - 1) / width;
   const int64_t row_tiles = (p.m + kRows - 1) / kRows;
   parallel(cpu.threads, row_tiles * column_tiles, [&](int64_t task, void* scratch) {

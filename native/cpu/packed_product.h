@@ -11,16 +11,22 @@
 namespace dpo4j::cpu::DPO4J_ISA {
 
 constexpr int kMaxVectors = 4;  // of a group of columns
-constexpr int64_t kGroupColumns = kMaxVectors * kLanes;
 
 struct Fp32Words {
   static DPO4J_INLINE __m512 multiply(__m512 a, __m512 b, __m512 sum) { return _mm512_fmadd_ps(a, b, sum); }
 };
 
+#ifdef __AVX512BF16__
+struct Bf16Words {
+  static DPO4J_INLINE __m512 multiply(__m512 a, __m512 b, __m512 sum) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+};
+#endif
+
 struct PackedProduct {
   float* c;
   const uint32_t *a, *packed;
-  int64_t c_stride, a_stride;  // a_stride in words
+  int64_t c_stride;
+  int64_t a_row, a_word;  // words between rows of a, and between consecutive words of a row
   int64_t rows, words;
   bool adds;  // to c
 };
@@ -32,15 +38,15 @@ constexpr int kMaxRows = kVectors == 1 ? 12 : 24 / kVectors;
 template <class Words, int kVectors, int kRows>
 DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row) {
   __m512 sums[kRows][kVectors] = {};
-  const uint32_t* a = p.a + row * p.a_stride;
+  const uint32_t* a = p.a + row * p.a_row;
   const uint32_t* b = p.packed;
-  for (int64_t i = 0; i < p.words; i++, a++, b += kVectors * kLanes) {
+  for (int64_t i = 0; i < p.words; i++, a += p.a_word, b += kVectors * kLanes) {
     __m512 columns[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; r++) {
-      const __m512 x = (__m512)_mm512_set1_epi32(static_cast<int>(a[r * p.a_stride]));
+      const __m512 x = (__m512)_mm512_set1_epi32(static_cast<int>(a[r * p.a_row]));
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; j++) sums[r][j] = Words::multiply(x, columns[j], sums[r][j]);
     }

@@ -9,7 +9,7 @@
 
 #include "cpu.h"
 #include "row_blocks.h"
-#include "vector.h"
+#include "storage.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
@@ -20,14 +20,15 @@ int64_t group_begin(const Params& p, int64_t index, int64_t stride) {
   return index / p.groups * stride + index % p.groups * p.width;
 }
 
+template <class T>
 void forward_group(const dpo4j_rms_norm_forward_params& p, int64_t index) {
   const int64_t begin = group_begin(p, index, p.x_stride);
-  const float* x = static_cast<const float*>(p.x) + begin;
-  const float* weight = static_cast<const float*>(p.weight);
-  float* out = static_cast<float*>(p.out) + group_begin(p, index, p.out_stride);
+  const T* x = static_cast<const T*>(p.x) + begin;
+  const T* weight = static_cast<const T*>(p.weight);
+  T* out = static_cast<T*>(p.out) + group_begin(p, index, p.out_stride);
   if (p.residual != nullptr) {
-    const float* residual = static_cast<const float*>(p.residual) + begin;
-    float* sum = static_cast<float*>(p.sum) + begin;
+    const T* residual = static_cast<const T*>(p.residual) + begin;
+    T* sum = static_cast<T*>(p.sum) + begin;
     each_vector(p.width, [&](int64_t i, auto lanes) { store(sum + i, load(x + i, lanes) + load(residual + i, lanes), lanes); });
     x = sum;
   }
@@ -43,13 +44,14 @@ void forward_group(const dpo4j_rms_norm_forward_params& p, int64_t index) {
 }
 
 // Adds this group's part of d_weight to `partial`.
+template <class T>
 void backward_group(const dpo4j_rms_norm_backward_params& p, int64_t index, float* partial) {
   const int64_t begin = group_begin(p, index, p.out_stride);
-  const float* x = static_cast<const float*>(p.x) + group_begin(p, index, p.x_stride);
-  const float* d_out = static_cast<const float*>(p.d_out) + begin;
-  const float* d_residual = p.d_residual == nullptr ? nullptr : static_cast<const float*>(p.d_residual) + begin;
-  const float* weight = static_cast<const float*>(p.weight);
-  float* d_x = static_cast<float*>(p.d_x) + begin;
+  const T* x = static_cast<const T*>(p.x) + group_begin(p, index, p.x_stride);
+  const T* d_out = static_cast<const T*>(p.d_out) + begin;
+  const T* d_residual = p.d_residual == nullptr ? nullptr : static_cast<const T*>(p.d_residual) + begin;
+  const T* weight = static_cast<const T*>(p.weight);
+  T* d_x = static_cast<T*>(p.d_x) + begin;
   const float rstd = p.rstd[index];
   const Floats offset = all(p.weight_offset);
   const float dot = sum_over(
@@ -67,8 +69,10 @@ void backward_group(const dpo4j_rms_norm_backward_params& p, int64_t index, floa
 }  // namespace
 
 void run(Threads& threads, const dpo4j_rms_norm_forward_params& p) {
-  parallel_ranges(threads, p.rows * p.groups, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
-    for (int64_t index = begin; index < end; index++) forward_group(p, index);
+  with_storage(p.dtype, [&](auto stored) {
+    parallel_ranges(threads, p.rows * p.groups, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+      for (int64_t index = begin; index < end; index++) forward_group<decltype(stored)>(p, index);
+    });
   });
 }
 
@@ -76,10 +80,12 @@ void run(Threads& threads, const dpo4j_rms_norm_backward_params& p) {
   float* partials = static_cast<float*>(p.workspace);
   const int64_t count = p.rows * p.groups;
   const int64_t blocks = row_blocks(count);
-  parallel(threads, blocks, [&](int64_t block, void*) {
-    float* partial = partials + block * p.width;
-    each_vector(p.width, [&](int64_t i, auto lanes) { store(partial + i, all(0), lanes); });
-    for (int64_t i = block_begin(count, block); i < block_begin(count, block + 1); i++) backward_group(p, i, partial);
+  with_storage(p.dtype, [&](auto stored) {
+    parallel(threads, blocks, [&](int64_t block, void*) {
+      float* partial = partials + block * p.width;
+      each_vector(p.width, [&](int64_t i, auto lanes) { store(partial + i, all(0), lanes); });
+      for (int64_t i = block_begin(count, block); i < block_begin(count, block + 1); i++) backward_group<decltype(stored)>(p, i, partial);
+    });
   });
   parallel_ranges(threads, p.width, rows_per_task(blocks), [&](int64_t begin, int64_t end) {
     each_vector(end - begin, [&](int64_t i, auto lanes) {

@@ -1,12 +1,13 @@
 // (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) for the two halves of the rotated elements of each head, in place; backward with -sin. 8
 // bytes per rotated element.
 #include "cpu.h"
-#include "vector.h"
+#include "storage.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-void rotate(float* head, const float* cosine, const float* sine, int64_t half, float sign) {
+template <class T>
+void rotate(T* head, const float* cosine, const float* sine, int64_t half, float sign) {
   each_vector(half, [&](int64_t i, auto lanes) {
     const Floats x1 = load(head + i, lanes), x2 = load(head + half + i, lanes);
     const Floats c = load(cosine + i, lanes), s = load(sine + i, lanes) * sign;
@@ -15,8 +16,9 @@ void rotate(float* head, const float* cosine, const float* sine, int64_t half, f
   });
 }
 
+template <class T>
 void rotate_row(const Rope& p, int64_t row) {
-  float* x = static_cast<float*>(p.x) + row * p.row_stride;
+  T* x = static_cast<T*>(p.x) + row * p.row_stride;
   const int64_t width = p.heads * p.head_width;
   const int64_t half = p.rotary_width / 2;
   const int32_t position = p.positions[row];
@@ -32,8 +34,10 @@ void rotate_row(const Rope& p, int64_t row) {
 }  // namespace
 
 void run(Threads& threads, const Rope& p) {
-  parallel_ranges(threads, p.rows, rows_per_task(p.heads * p.head_width), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) rotate_row(p, row);
+  with_storage(p.dtype, [&](auto stored) {
+    parallel_ranges(threads, p.rows, rows_per_task(p.heads * p.head_width), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) rotate_row<decltype(stored)>(p, row);
+    });
   });
 }
 

@@ -62,16 +62,11 @@ DPO4J_INLINE void store(Bf16* at, Floats v, Part part) {
   __builtin_memcpy(at, &halves, sizeof(Bf16) * part.lanes);
 }
 
-template <class T>
-struct StoredAs {
-  typedef T Type;
-};
-
-// Calls f with StoredAs the type of a tensor with this dtype.
+// Calls f with a value of the type in which tensors of this dtype are stored.
 template <class F>
 DPO4J_INLINE void with_storage(int32_t dtype, const F& f) {
-  if (dtype == DPO4J_BF16) return f(StoredAs<Bf16>{});
-  f(StoredAs<float>{});
+  if (dtype == DPO4J_BF16) return f(Bf16{});
+  f(float{});
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

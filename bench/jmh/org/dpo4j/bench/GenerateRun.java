@@ -17,8 +17,8 @@ import org.dpo4j.model.Sampling;
 
 /**
  * Generates greedily on cpu for {@code bench/peers/model_runs.py}, twice, and prints the seconds of the second time.
- * Arguments: model directory, file of rows, number of sequences, tokens of each prompt, tokens to generate. Prompts are
- * the first tokens of the rows. Texts do not end at EOS.
+ * Arguments: model directory, file of rows, number of sequences, tokens of each prompt, tokens to generate, storage of
+ * weights (F32 or BF16). Prompts are the first tokens of the rows. Texts do not end at EOS.
  */
 public final class GenerateRun {
     private GenerateRun() {}
@@ -29,7 +29,7 @@ public final class GenerateRun {
         List<Generator.Request> requests = requests(Path.of(arguments[1]), count, Integer.parseInt(arguments[3]));
         Generator.Options options = new Generator.Options(tokens, tokens, new Sampling(0), Set.of());
         try (Device device = Devices.open("cpu");
-                Model model = Model.load(Path.of(arguments[0]), device, DType.F32);
+                Model model = Model.load(Path.of(arguments[0]), device, DType.valueOf(arguments[5]));
                 Generator generator = new Generator(model)) {
             generator.generate(requests, options);
             long begin = System.nanoTime();

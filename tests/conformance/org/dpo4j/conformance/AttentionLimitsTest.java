@@ -40,7 +40,7 @@ class AttentionLimitsTest {
         AttentionCheck.backward(on, shape, segments, size);
     }
 
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("small")
     void windowsOverPairs(On on) {
         for (int window : new int[] {1, 7, 40}) {
@@ -50,7 +50,7 @@ class AttentionLimitsTest {
     }
 
     /** A part of the tests below, which are tagged large. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void aWindowOnEachKernel(On on) {
         List<Segment> segments = shared(new Family(150, 130, 9));
         both(on, new AttentionCall(2, 1, 128).withWindow(40), segments, 1);
@@ -59,7 +59,7 @@ class AttentionLimitsTest {
     }
 
     /** Windows shorter and longer than a tile, and multiples of it. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void windowsOverEachTile(On on) {
         for (AttentionCall shape : TILES) {
@@ -70,7 +70,7 @@ class AttentionLimitsTest {
     }
 
     /** The tiles that Hopper's kernels skip, at both ends of a window and between a prompt and its completions. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void windowsOverWideTiles(On on) {
         for (int window : new int[] {1, 128}) {
@@ -82,7 +82,7 @@ class AttentionLimitsTest {
     }
 
     /** Scores up to several times the cap. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void softCaps(On on) {
         both(on, new AttentionCall(4, 2, 8).withSoftCap(1.5f), PAIRS, 1.5);
@@ -93,7 +93,7 @@ class AttentionLimitsTest {
         both(on, new AttentionCall(2, 1, 128).withSoftCap(1), shared(new Family(150, 9)), 1);
     }
 
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void softCapsInWindows(On on) {
         for (AttentionCall shape : TILES) {
             both(on, shape.withSoftCap(2).withWindow(9), FAMILIES, 1);
@@ -102,7 +102,7 @@ class AttentionLimitsTest {
     }
 
     /** A window of all keys has the bits of none, forward and backward. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void aWindowOfAllKeysHidesNothing(On on) {
         List<Segment> segments = shared(new Family(140, 9, 30), new Family(3, 1));
@@ -124,7 +124,7 @@ class AttentionLimitsTest {
     }
 
     /** Outputs have the same bits with the prompt once and before each completion. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void sharedPrefixAndPlainLayoutAgree(On on) {
         Family[] families = {new Family(150, 9, 140, 1), new Family(5, 3, 66)};
@@ -145,7 +145,7 @@ class AttentionLimitsTest {
     }
 
     /** One query after cached keys has the bits of the whole sequence. Keys that it does not attend to are NaN. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void decodingInAWindowEqualsTheWhole(On on) {
         int length = 270;
         int window = 100;
@@ -179,7 +179,7 @@ class AttentionLimitsTest {
      * are not finite change no gradients of keys that they do not attend to. The number of keys is not a multiple of
      * any tile, so some are in a tile of which a query sees others.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void whatAWindowHidesMayBeAnything(On on) {
         int window = 45;
@@ -221,7 +221,7 @@ class AttentionLimitsTest {
     }
 
     /** Gradients in a window have the same bits whatever the other sequences hold, and in every run. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void gradientsDoNotDependOnOtherSequences(On on) {
         List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
@@ -250,7 +250,7 @@ class AttentionLimitsTest {
      * With a window of one key, a block of queries sees at most three tiles of keys, and without one up to 32 of them, so full
      * attention takes several times as long. Half of its time leaves room for a busy machine.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void aWindowSkipsTheTilesThatItHides(On on) {
         List<Segment> segments = plain(1024);

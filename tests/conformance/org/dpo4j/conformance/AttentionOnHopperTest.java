@@ -134,7 +134,7 @@ class AttentionOnHopperTest {
         return segments;
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     void everyElementAtSmallSizes(On on) {
         for (int width : new int[] {64, 128}) {
@@ -142,7 +142,7 @@ class AttentionOnHopperTest {
         }
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     @Tag("large")
     void everyElementAtRealSizes(On on) {

@@ -28,7 +28,7 @@ class AttentionTilesTest {
     private static final List<Segment> FAMILIES =
             shared(new Family(37, 35, 1, 20), new Family(1, 1, 2), new Family(64, 32), new Family(16));
 
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void forwardOfEachTile(On on) {
         AttentionCheck.forward(on, new AttentionCall(1, 1, 64), FAMILIES, 1);
         AttentionCheck.forward(on, new AttentionCall(7, 1, 64).withStrides(8), FAMILIES, 1);
@@ -43,7 +43,7 @@ class AttentionTilesTest {
      * Three and more tiles of 128 keys; prefixes that end within a tile and at its end; blocks of which half has no
      * rows.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void forwardOverWideTiles(On on) {
         AttentionCheck.forward(on, new AttentionCall(3, 1, 64).withStrides(8), plain(300, 22), 1);
         List<Segment> families = shared(new Family(150, 130, 9), new Family(128, 40));
@@ -52,13 +52,13 @@ class AttentionTilesTest {
     }
 
     /** More segments and key heads than a block reads at once, and segments without queries. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void forwardOverManyTiles(On on) {
         int[] lengths = IntStream.range(0, 70).map(i -> i == 66 ? 140 : i % 5).toArray();
         AttentionCheck.forward(on, new AttentionCall(10, 10, 64), plain(lengths), 1);
     }
 
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void backwardOfEachTile(On on) {
         AttentionCheck.backward(on, new AttentionCall(1, 1, 64), FAMILIES, 1);
         AttentionCheck.backward(on, new AttentionCall(7, 1, 64).withStrides(8), FAMILIES, 1);
@@ -68,14 +68,14 @@ class AttentionTilesTest {
     }
 
     /** Scores of a hundred and more: one key has all the probability, and the test moves it from tile to tile. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void extremeScoresOverTiles(On on) {
         AttentionCheck.forward(on, new AttentionCall(2, 1, 128), plain(150), 4);
         AttentionCheck.backward(on, new AttentionCall(2, 1, 128), plain(100), 3);
     }
 
     /** Outputs have the same bits with the prompt once and before each completion, alone, and in another order. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void otherSequencesAndLayoutsMakeNoDifference(On on) {
         Family[] families = {new Family(70, 9, 40, 1), new Family(5, 3, 66)};
         layoutsAgree(on, new AttentionCall(4, 1, 120), families);
@@ -83,7 +83,7 @@ class AttentionTilesTest {
     }
 
     /** The same for prompts that end within a wide tile and at its end. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void layoutsOverWideTilesMakeNoDifference(On on) {
         layoutsAgree(on, new AttentionCall(2, 1, 128), new Family(150, 9, 140, 1), new Family(128, 3, 30));
         layoutsAgree(on, new AttentionCall(2, 2, 64), new Family(140, 5, 20), new Family(200, 60));
@@ -108,7 +108,7 @@ class AttentionTilesTest {
     }
 
     /** One query after cached keys has the bits of the whole sequence. Keys that it does not attend to are NaN. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void queriesAfterCachedKeysEqualTheWhole(On on) {
         for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(3, 1, 64))) {
             int length = 270;
@@ -131,7 +131,7 @@ class AttentionTilesTest {
     }
 
     /** Prefixes and completions of several tiles of keys. All tiles add to the same rows of d_q, in order. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void backwardOverSeveralTilesOfKeys(On on) {
         List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
@@ -150,7 +150,7 @@ class AttentionTilesTest {
     }
 
     /** Rows of no segment lie behind the last row of tiles that are not full. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void backwardBesideRowsOfNoSegment(On on) {
         Segment prompt = Segment.plain(0, 140, 2);
         List<Segment> segments = List.of(
@@ -166,7 +166,7 @@ class AttentionTilesTest {
     /**
      * Gradients of a prompt and its completions have the same bits whatever the other sequences hold, and in every run.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void gradientsOfFamiliesDoNotDependOnOtherFamilies(On on) {
         List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
         int ofFirst = 295;
@@ -189,7 +189,7 @@ class AttentionTilesTest {
     }
 
     /** Gradients do not depend on keys that a query does not attend to, also if these are NaN or infinite. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void gradientsOfWhatIsSeenAlone(On on) {
         gradientsOfWhatIsSeenAlone(on, new AttentionCall(4, 2, 64), 45, 20);
         gradientsOfWhatIsSeenAlone(on, new AttentionCall(2, 1, 128), 170, 150);
@@ -222,7 +222,7 @@ class AttentionTilesTest {
     }
 
     /** A NaN or infinity reaches every output that attends to it and no other. In v it reaches only its column. */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     void nonFiniteValuesReachEveryOutputThatAttendsToThem(On on) {
         AttentionCall shape = new AttentionCall(2, 1, 64);
         int length = 75;

@@ -30,22 +30,22 @@ class AttentionTrapsTest {
         }
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void aDependentThatIsNotListed(On on) {
         backward(on, segments -> segments.set(0, Segment.plain(0, 140, 1)));
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void aPrefixThatNoSegmentOwns(On on) {
         backward(on, segments -> segments.remove(0));
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void aPrefixLongerThanItsSegment(On on) {
         backward(on, segments -> segments.set(1, new Segment(140, 130, 140, 0, 0, 268, 0)));
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void aDependentBeyondTheLastSegment(On on) {
         backward(on, segments -> segments.set(0, Segment.plain(0, 140, 3)));
     }

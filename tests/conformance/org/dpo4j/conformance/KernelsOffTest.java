@@ -45,7 +45,7 @@ class KernelsOffTest {
         }
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void eachIsTurnedOffAlone(On on) {
         assumeHopper(on);
         for (String off : KERNELS) {
@@ -63,7 +63,7 @@ class KernelsOffTest {
     }
 
     /** The kernels that replace them pass the same checks. */
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void attentionIsRightWithoutThem(On on) {
         assumeHopper(on);
         CudaSettings settings = new CudaSettings("attention_forward_sm90a,attention_backward_sm90a", 0);
@@ -78,7 +78,7 @@ class KernelsOffTest {
         }
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void lmHeadForwardIsRefusedWithTheReason(On on) {
         assumeHopper(on);
         String why = "lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)";
@@ -91,7 +91,7 @@ class KernelsOffTest {
     }
 
     /** A misspelt name would leave the kernel on, so no device is opened, and the error lists the known names. */
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void anUnknownNameIsRefused(On on) {
         for (String names : List.of("attention_forward", KERNELS.get(0) + ",sm90a", KERNELS.get(0) + ",", ",")) {
             withProperty(names, () -> {
@@ -109,7 +109,7 @@ class KernelsOffTest {
         assertThat(on.device().context()).isNotZero();
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void theReportListsKernelsThatAreOff(On on) {
         withProperty(KERNELS.get(2) + ", " + KERNELS.get(0), () -> {
             DeviceReport.Cuda cuda = Devices.report().cuda();

@@ -39,13 +39,13 @@ class LmHeadOnHopperTest {
     /** Sizes of a call. */
     private record Size(int rows, int vocabulary, int hidden) {}
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     void everyRowAtASmallSize(On on) {
         compare(on, new Size(300, 701, 72), 3);
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     @Tag("large")
     void everyRowAtARealSize(On on) {

@@ -92,7 +92,7 @@ class LmHeadTest {
      * Vocabularies of Qwen 2 and GPT-2; hidden sizes of Qwen 2 and SmolLM 2, and an odd one with chunks of a multiple
      * of 16 bytes.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void sizesOfRealModels(On on) {
         int[][] shapes = {{3, 151_936, 8}, {2, 50_257, 40}, {9, 33, 896}, {9, 50, 576}, {17, 29, 577}};
@@ -171,7 +171,7 @@ class LmHeadTest {
      * |s|, so the error of a logit has the variance U^2 / 3 times the sum of s^2. The tolerance is six standard
      * deviations of the combined error of the logits, for any order of summation, plus the error of the softmax.
      */
-    @OnEachDType
+    @OnEachDTypeOfWidest
     @Tag("large")
     void withinTenThousandthOfANat(On on) {
         LmHeadCall call = ofEightBillion();

@@ -174,10 +174,6 @@ class LmHeadUseTest {
     void refusesWhatTheDeviceDoesNotStore(On on) {
         HeadPlan halves = new HeadPlan(Use.FORWARD, VOCABULARY, HIDDEN, DType.F16, 4);
         refused("F16", () -> new LmHead(on.device(), halves, 0, Transform.NONE, 0));
-        if (!on.cuda()) {
-            HeadPlan bf16 = new HeadPlan(Use.FORWARD, VOCABULARY, HIDDEN, DType.BF16, 4);
-            refused("BF16", () -> new LmHead(on.device(), bf16, 0, Transform.NONE, 0));
-        }
     }
 
     /** The second chunk would not be aligned to 16 bytes. */

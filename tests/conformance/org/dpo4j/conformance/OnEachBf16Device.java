@@ -7,9 +7,9 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A test that is run on every device of {@link TestDevices} that stores bf16 tensors, with BF16; there may be none. */
+/** A test that is run on every device of {@link TestDevices}, with BF16. */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
-@ParameterizedTest(name = "{0}", allowZeroInvocations = true)
+@ParameterizedTest(name = "{0}")
 @MethodSource("org.dpo4j.conformance.TestDevices#eachBf16")
 public @interface OnEachBf16Device {}

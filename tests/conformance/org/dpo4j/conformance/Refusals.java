@@ -114,14 +114,11 @@ final class Refusals {
     }
 
     /**
-     * The storage type of a tensor other than logits. F16 is refused, and so is BF16 if the device does not support it.
+     * The storage type of a tensor other than logits. F16 is refused.
      */
     Refusals dtype(String name, On on) {
         good.put(name, (long) on.dtype().ordinal());
         bad.add(new Bad(name, DType.F16.ordinal()));
-        if (!on.device().supports(DType.BF16)) {
-            bad.add(new Bad(name, DType.BF16.ordinal()));
-        }
         return this;
     }
 

@@ -41,7 +41,7 @@ class ResidentClustersTest {
      * Rows of one tile, which use single blocks, then clusters of two. The width has 1, 2 and 5 steps of 64. From 4
      * steps on, one warpgroup runs ahead of the other, also across tiles.
      */
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     void lmHeadForward(On on) {
         onFew(on, "lm_head_forward_sm90a", both -> {
@@ -52,7 +52,7 @@ class ResidentClustersTest {
         });
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     void attentionForward(On on) {
         onFew(on, "attention_forward_sm90a", both -> {
@@ -62,7 +62,7 @@ class ResidentClustersTest {
         });
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     @Tag("device")
     void attentionBackward(On on) {
         onFew(on, "attention_backward_sm90a", both -> {

@@ -59,9 +59,19 @@ public final class TestDevices {
                         .map(dtype -> on(name, dtype)));
     }
 
-    /** One per device that stores bf16, with BF16. */
+    /** The same, but F32 alone on the narrower instruction sets of the processor. */
+    public static Stream<On> eachDTypeOfWidest() {
+        return eachDType().filter(on -> on.dtype() == DType.F32 || !on.name().startsWith("cpu-"));
+    }
+
+    /** One per device, with BF16. */
     public static Stream<On> eachBf16() {
         return eachDType().filter(on -> on.dtype() == DType.BF16);
+    }
+
+    /** One per device that runs the CUDA kernels, with BF16. */
+    public static Stream<On> eachCuda() {
+        return eachBf16().filter(On::cuda);
     }
 
     /** One for every dtype that logits may have. */

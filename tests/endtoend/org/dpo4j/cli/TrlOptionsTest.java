@@ -11,7 +11,6 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.dpo4j.model.TestFiles;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -158,15 +157,5 @@ class TrlOptionsTest {
     void optionsOfAlignmentHandbookAreRefusedByName(String option, String value, String shown, String advice) {
         assertThat(run("dpo", line(option, value)).err())
                 .containsExactly(errorOfLine1() + option + " " + shown + " is not supported: " + advice);
-    }
-
-    @Test
-    void bf16MeansWhatItMeansInTrl() {
-        run(
-                        "dpo --device cpu",
-                        "bf16: yes\ndtype: float32\nmodel_name_or_path: " + Cli.MODEL
-                                + "\ndataset_name: none\noutput_dir: " + directory.resolve("out"))
-                .assertThatError()
-                .contains("bfloat16 is not supported on cpu", "bf16");
     }
 }

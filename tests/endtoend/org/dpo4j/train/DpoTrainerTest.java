@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
@@ -110,6 +111,26 @@ class DpoTrainerTest {
         evaluation.addAll(List.of("epoch", "eval_runtime"));
         assertThat(keys(lines.get(2))).containsExactlyElementsOf(evaluation);
         assertThat(history.get(history.size() - 1).step()).isEqualTo(3);
+    }
+
+    /** As in TRL, {@code dtype} float32 does not change the meaning of {@code bf16}. */
+    @Test
+    void bf16OnCpuHasTheLossesOfFloat32() throws IOException {
+        List<Metrics> exact = DpoTrainer.train(options("exact").build(), metrics -> {});
+        List<Metrics> rounded = DpoTrainer.train(
+                options("rounded").dtype(Precision.FLOAT32).bf16(true).build(), metrics -> {});
+        assertThat(rounded.get(0).values().get("loss")).isEqualTo((float) Math.log(2));
+        double rounding = 0x1p-8; // the relative error of a bf16; losses are below 1
+        for (int step = 0; step < exact.size(); step++) {
+            assertThat(rounded.get(step).values().get("loss"))
+                    .as("step %d", step)
+                    .isCloseTo(exact.get(step).values().get("loss"), within(rounding));
+        }
+        try (Device device = Devices.cpu(1);
+                Model one = Model.load(directory.resolve("exact"), device, DType.F32);
+                Model other = Model.load(directory.resolve("rounded"), device, DType.F32)) {
+            assertThat(TinyRun.weights(other)).isNotEqualTo(TinyRun.weights(one));
+        }
     }
 
     @Test
@@ -222,7 +243,6 @@ class DpoTrainerTest {
     @Test
     void optionsThatTheModelOrTheDeviceCannotSupportAreRefused() {
         refused(options("out").maxLength(65), "max_length is 65", "64 positions");
-        refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
         refused(options("out").cudaGraphs(true), "cuda_graphs is true", "cpu has no graphs");
         refused(options("out").bf16StochasticRound(true), "bf16_stochastic_round", "on cpu are float32");
         refused(

@@ -11,7 +11,7 @@ import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.dpo4j.conformance.On;
-import org.dpo4j.conformance.OnEachBf16Device;
+import org.dpo4j.conformance.OnEachCudaDevice;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.kernels.decoder.Residual;
 
@@ -52,7 +52,7 @@ class CudaCurrentDeviceTest {
         assertThat(currentDevice()).as("the thread's device after " + after).isEqualTo(CALLERS);
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void noCallChangesTheCurrentDevice(On on) {
         withTwoDevices(on, () -> {
             Device device = Devices.cuda(OURS);
@@ -108,7 +108,7 @@ class CudaCurrentDeviceTest {
         return calls;
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void failedCallsDoNotChangeIt(On on) {
         withTwoDevices(on, () -> {
             try (Device device = Devices.cuda(OURS)) {

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.charset.StandardCharsets;
 import org.dpo4j.conformance.On;
-import org.dpo4j.conformance.OnEachBf16Device;
+import org.dpo4j.conformance.OnEachCudaDevice;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.internal.Native;
@@ -16,7 +16,7 @@ class CudaFailureTest {
     private static final int ILLEGAL_ADDRESS = 700;
     private static final int LAUNCH_FAILURE = 719;
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void theFirstFailureIsNamedAndRestartIsAdvised(On on) {
         assumeTrue(on.name().equals("emulated"), "a GPU cannot be repaired after this test");
         Device device = Devices.cuda(0);
@@ -50,7 +50,7 @@ class CudaFailureTest {
     }
 
     /** There is no device 99. The message says so, because the status alone would not. */
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void anErrorSaysWhyAContextCannotBeMade(On on) {
         assertThat(on.device().context()).isNotZero();
         byte[] text = new byte[512];

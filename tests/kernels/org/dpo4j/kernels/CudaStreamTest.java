@@ -10,7 +10,7 @@ import static org.bytedeco.cuda.global.cudart.cudaStreamCaptureModeThreadLocal;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.Pointer;
 import org.dpo4j.conformance.On;
-import org.dpo4j.conformance.OnEachBf16Device;
+import org.dpo4j.conformance.OnEachCudaDevice;
 
 /** Devices on default streams: the legacy default stream (0 or 1) and the per-thread default stream (2). */
 class CudaStreamTest {
@@ -24,7 +24,7 @@ class CudaStreamTest {
     }
 
     /** CUDA itself refuses the capture, as documented: "Capture may not be initiated if stream is cudaStreamLegacy". */
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void theLegacyStreamIsNotCaptured(On on) {
         for (long legacy : new long[] {0, 1}) {
             on.device().synchronize();
@@ -42,7 +42,7 @@ class CudaStreamTest {
         }
     }
 
-    @OnEachBf16Device
+    @OnEachCudaDevice
     void thePerThreadDefaultStreamIsCaptured(On on) {
         try (Device device = Devices.cuda(0, PER_THREAD);
                 DeviceBuffer buffer = device.allocate(16)) {

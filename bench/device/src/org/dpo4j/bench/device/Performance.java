@@ -166,10 +166,11 @@ final class Performance {
     private static void appendModels(StringBuilder tables, String peer, List<JsonNode> rows) {
         tables.append("| training and generation, medians | tokens/s, dpo4j | tokens/s, ")
                 .append(peer)
-                .append(" | times as fast | weights read, of a plain read |\n| --- | --- | --- | --- | --- |\n");
+                .append(" | times as fast | bf16 weights, times as fast as fp32 | weights read, of a plain read |\n")
+                .append("| --- | --- | --- | --- | --- | --- |\n");
         for (JsonNode row : rows) {
             tables.append(String.format(
-                    "| %s, %s, rounds %d | %s | %s | %s | %s |%n",
+                    "| %s, %s, rounds %d | %s | %s | %s | %s | %s |%n",
                     row.path("benchmark").asText().substring(MODEL.length()),
                     Quantity.parameters(row),
                     row.path("samples").asInt(),
@@ -177,11 +178,13 @@ final class Performance {
                     Quantity.number(
                             "%.0f", row.path("transformers_tokens_per_second").asDouble()),
                     Quantity.number("%.2f", row.path("times_as_fast").asDouble()),
-                    row.has("part_of_read_bandwidth")
-                            ? Quantity.number(
-                                    "%.2f", row.path("part_of_read_bandwidth").asDouble())
-                            : ""));
+                    ratioIfMeasured(row, "bf16_times_as_fast"),
+                    ratioIfMeasured(row, "part_of_read_bandwidth")));
         }
+    }
+
+    private static String ratioIfMeasured(JsonNode row, String name) {
+        return row.has(name) ? Quantity.number("%.2f", row.path(name).asDouble()) : "";
     }
 
     private static String ratio(String format, String name, JsonNode ours, JsonNode theirs) {

@@ -4,7 +4,7 @@ package org.dpo4j.kernels;
 public enum DType {
     /** IEEE binary32. */
     F32(0, 4),
-    /** bfloat16: the upper half of a binary32, rounded to nearest even. On {@code cpu}, only for logits. */
+    /** bfloat16: the upper half of a binary32, rounded to nearest even. */
     BF16(1, 2),
     /** IEEE binary16. Only for logits, in {@link TokenLogProb}. */
     F16(2, 2);

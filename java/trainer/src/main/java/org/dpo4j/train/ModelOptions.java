@@ -3,7 +3,6 @@ package org.dpo4j.train;
 import java.nio.file.Path;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -15,7 +14,7 @@ public final class ModelOptions extends OptionGroup {
     @Nullable
     Path modelNameOrPath;
 
-    /** Storage of weights and activations; null: bf16 if the device supports it, else f32. */
+    /** Storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}. */
     @Option(
             names = "--dtype",
             description =
@@ -34,20 +33,16 @@ public final class ModelOptions extends OptionGroup {
         return required("model_name_or_path", modelNameOrPath);
     }
 
-    /** The storage of weights on this device. Throws if the device does not support {@code dtype}. */
+    /** The storage of weights on this device. */
     public DType storage(Device device) {
         return storage(dtype == null ? null : dtype.storage(), device);
     }
 
     /** As {@link #storage(Device)}, for a requested dtype or null. */
     static DType storage(@Nullable DType asked, Device device) {
-        if (asked == null) {
-            return device.supports(DType.BF16) ? DType.BF16 : DType.F32;
+        if (asked != null) {
+            return asked;
         }
-        if (!device.supports(asked)) {
-            throw new Dpo4jException("dtype " + Precision.of(asked) + " is not supported on " + device.name()
-                    + "; leave dtype (and bf16) out for float32, or use device cuda");
-        }
-        return asked;
+        return device.name().equals("cpu") ? DType.F32 : DType.BF16;
     }
 }

@@ -154,7 +154,7 @@ public record TrainOptions(
         DType storage = ModelOptions.storage(dtype(), opened);
         if (optimizer.bf16StochasticRound && storage == DType.F32) {
             throw new Dpo4jException("bf16_stochastic_round is true but weights on " + opened.name()
-                    + " are float32, which is not rounded; leave it out, or use device cuda");
+                    + " are float32, which is not rounded; leave it out, or set dtype to bfloat16");
         }
         return storage;
     }

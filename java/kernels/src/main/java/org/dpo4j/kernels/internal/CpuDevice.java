@@ -69,7 +69,7 @@ public final class CpuDevice implements Device {
 
     @Override
     public boolean supports(DType dtype) {
-        return dtype == DType.F32;
+        return dtype != DType.F16;
     }
 
     @Override
@@ -146,10 +146,7 @@ public final class CpuDevice implements Device {
 
     private void matmul(long c, long a, long b, long bias, MatmulShape shape, boolean accumulate) {
         long open = context();
-        if (shape.output() != DType.F32 || shape.inputs() != DType.F32) {
-            throw new Dpo4jException("matmul on cpu: output is " + shape.output() + " and inputs is " + shape.inputs()
-                    + ", both must be F32");
-        }
+        MatmulRules.checkTypes(shape);
         OneDnn.load();
         long params = StructWriter.begin("dpo4j_matmul_params")
                 .address("c", c)
@@ -165,6 +162,8 @@ public final class CpuDevice implements Device {
                 .int32("transpose_a", shape.transposeA() ? 1 : 0)
                 .int32("transpose_b", shape.transposeB() ? 1 : 0)
                 .int32("accumulate", accumulate ? 1 : 0)
+                .int32("c_dtype", shape.output().code())
+                .int32("dtype", shape.inputs().code())
                 .end();
         Status.check(open, Native.dpo4j_matmul(open, params));
     }

@@ -4,7 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 
-/** Checks of matrix products on {@code cuda}, and the shapes that share an algorithm. */
+/** Checks of matrix products, and the shapes that share an algorithm. */
 final class MatmulRules {
     /** Rows of a typical batch. Algorithms are chosen for this number of rows. */
     private static final long NOMINAL_ROWS = 4096;
@@ -49,12 +49,7 @@ final class MatmulRules {
         extent("m", shape.m());
         extent("n", shape.n());
         extent("k", shape.k());
-        if (shape.output() == DType.F16 || shape.inputs() == DType.F16) {
-            throw new Dpo4jException("matmul: F16 is for logits only: use BF16 or F32");
-        }
-        if (shape.output() == DType.BF16 && shape.inputs() == DType.F32) {
-            throw new Dpo4jException("matmul: output BF16 of inputs F32 is not supported: use output F32");
-        }
+        checkTypes(shape);
         operand("c", c, shape.n(), shape.strides().c());
         operand(
                 "a",
@@ -66,6 +61,16 @@ final class MatmulRules {
                 b,
                 shape.transposeB() ? shape.k() : shape.n(),
                 shape.strides().b());
+    }
+
+    /** Throws if no device multiplies these types. */
+    static void checkTypes(MatmulShape shape) {
+        if (shape.output() == DType.F16 || shape.inputs() == DType.F16) {
+            throw new Dpo4jException("matmul: F16 is for logits only: use BF16 or F32");
+        }
+        if (shape.output() == DType.BF16 && shape.inputs() == DType.F32) {
+            throw new Dpo4jException("matmul: output BF16 of inputs F32 is not supported: use output F32");
+        }
     }
 
     /** The same for the bias of a product that has one. */
