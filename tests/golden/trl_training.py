@@ -128,6 +128,7 @@ def cases():
     )  # fmt: skip
     yield case("lines of two steps", model="llama-tiny", without=TOKEN_MEANS, logging_steps=2, rows=12)
     yield case("evaluation", model="llama-tiny", eval_strategy="steps", eval_steps=5, per_device_eval_batch_size=5)
+    yield case("TR-DPO", learning_rate=1e-2, sync_ref_model=True, ref_model_sync_steps=3, ref_model_mixup_alpha=0.4)
     for mode in ("keep_start", "keep_end"):
         yield case(mode, max_length=7, truncation_mode=mode)
     yield case(

@@ -70,15 +70,22 @@ class CheckpointTest {
                 .bcoRunningMean(true)
                 .trainSamplingStrategy(SamplingStrategy.GROUP_BY_LENGTH)
                 .maxTokensPerBatch(64);
-        UnaryOperator<DpoOptions.Builder> master = options -> options.dtype(Precision.BFLOAT16);
+        UnaryOperator<DpoOptions.Builder> synced = options -> options.dtype(Precision.FLOAT32)
+                .syncRefModel(true)
+                .refModelSyncSteps(3)
+                .refModelMixupAlpha(0.4);
+        UnaryOperator<DpoOptions.Builder> master =
+                options -> options.dtype(Precision.BFLOAT16).syncRefModel(true).refModelSyncSteps(2);
         UnaryOperator<DpoOptions.Builder> stochastic = options ->
                 options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
-        Stream<Arguments> everywhere =
-                Stream.of(Arguments.of("float32", plain), Arguments.of("running mean, token budget", runningMean));
+        Stream<Arguments> everywhere = Stream.of(
+                Arguments.of("float32", plain),
+                Arguments.of("running mean, token budget", runningMean),
+                Arguments.of("TR-DPO", synced));
         return IS_CPU
                 ? everywhere
                 : Stream.of(
-                        Arguments.of("bfloat16, master weights", master),
+                        Arguments.of("bfloat16, master weights, TR-DPO", master),
                         Arguments.of("bfloat16, rounded stochastically", stochastic));
     }
 

@@ -82,7 +82,7 @@ class EvaluationTest {
         DpoOptions options = (losses.length == 0 ? builder : builder.lossType(losses)).build();
         try (Model model = TinyRun.model(on);
                 PreferenceObjective objective = new PreferenceObjective(model, PAIRS, rows, options)) {
-            objective.begin(new Reference(ReferenceLogProbs.NONE, new ReferenceLogProbs(reference)), metrics -> {});
+            objective.begin(evaluated(reference), metrics -> {});
             return objective.evaluationSets().stream().map(objective::evaluate).toList();
         }
     }
@@ -138,8 +138,7 @@ class EvaluationTest {
             try (Model model = TinyRun.model(on);
                     UnpairedObjective unpaired = new UnpairedObjective(model, judged, judged, kto);
                     SequenceObjective plain = new SequenceObjective(model, sequences, sequences, kto.train())) {
-                unpaired.begin(
-                        new Reference(ReferenceLogProbs.NONE, new ReferenceLogProbs(new float[14])), metrics -> {});
+                unpaired.begin(evaluated(new float[14]), metrics -> {});
                 for (Objective objective : List.of(unpaired, plain)) {
                     Map<String, Double> means =
                             objective.evaluate(objective.evaluationSets().get(0));
@@ -261,5 +260,10 @@ class EvaluationTest {
                             .collect(Collectors.toMap(set -> set.getKey().name(), Map.Entry::getValue)))
                     .isEqualTo(Map.of("some", 2));
         }
+    }
+
+    /** A reference of pairs whose sums only evaluations read. */
+    private static Reference evaluated(float[] sums) {
+        return new StoredReference(List.of(new ReferenceLogProbs(new float[0], 2), new ReferenceLogProbs(sums, 2)));
     }
 }

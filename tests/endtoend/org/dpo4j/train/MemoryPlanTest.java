@@ -61,7 +61,8 @@ class MemoryPlanTest {
     }
 
     private static MemoryPlan plan(Model model, Objective objective, TrainOptions options) {
-        return MemoryPlan.of(model.parameters(), objective, TinyRun.steps(objective.rows(), options), options);
+        Steps steps = TinyRun.steps(objective.rows(), options);
+        return MemoryPlan.of(objective, steps, ReferencePlanner.plan(objective, steps, options), options);
     }
 
     private static void assertPlanIsPeak(On on, DpoOptions.Builder builder) {
@@ -80,6 +81,8 @@ class MemoryPlanTest {
         assertPlanIsPeak(on, evaluated().perDeviceTrainBatchSize(8).loggingSteps(3));
         assertPlanIsPeak(on, evaluated().referenceFree(true));
         assertPlanIsPeak(on, evaluated().lossType(LossType.AOT));
+        assertPlanIsPeak(on, evaluated().precomputeRefLogProbs(false));
+        assertPlanIsPeak(on, evaluated().syncRefModel(true).refModelSyncSteps(2));
     }
 
     /** Learned positions, and the gradient of an input that both branches have. */

@@ -23,6 +23,7 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.report.Metrics;
+import org.dpo4j.train.reference.RowHash;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -61,16 +62,12 @@ class ReferenceRowsTest {
         try (Device device = Devices.cpu(1);
                 Model model = TinyRun.model(device, DType.F32);
                 PreferenceObjective objective = new PreferenceObjective(model, PAIRS, PAIRS.subList(0, 5), options)) {
-            objective.reference(TinyRun.steps(PAIRS.size(), options.train()), recorder);
+            ReferencePlanner.plan(objective, TinyRun.steps(PAIRS.size(), options.train()), options.train())
+                    .begin(recorder);
         }
         assertThat(recorder.progress)
-                .containsExactly(
-                        "reference log-probs 0/8",
-                        "reference log-probs 4/8",
-                        "reference log-probs 8/8",
-                        "reference log-probs 0/5",
-                        "reference log-probs 4/5",
-                        "reference log-probs 5/5");
+                .startsWith("reference log-probs 0/13", "reference log-probs 4/13")
+                .endsWith("reference log-probs 13/13");
     }
 
     @OnEachDType
@@ -80,9 +77,15 @@ class ReferenceRowsTest {
             float[] all =
                     ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {}).sums();
             int[] read = {3, 7, 8, 21, 40, 59};
-            float[] some = ReferenceLogProbs.compute(
-                            frozen, PAIRS, read, 4, new PairLayout(true, Integer.MAX_VALUE), metrics -> {})
-                    .sums();
+            ReferencePass.Part part = ReferencePass.Part.unknown(new ReferenceRows<>(
+                    ReferenceLogProbs.source(
+                            PAIRS, new PairLayout(true, Integer.MAX_VALUE), row -> new RowHash(row, row)),
+                    read,
+                    true,
+                    ReferenceLogProbs.COMPLETIONS,
+                    null));
+            ReferencePass.compute(frozen, List.of(part), 4, metrics -> {});
+            float[] some = part.sums();
             for (int i = 0; i < all.length; i++) {
                 int row = i / 2;
                 Float expected = IntStream.of(read).anyMatch(one -> one == row) ? all[i] : Float.NaN;
@@ -139,11 +142,12 @@ class ReferenceRowsTest {
                     PreferenceObjective objective = new PreferenceObjective(
                             model, withReference(shifted), withReference(sums).subList(0, 5), options)) {
                 Steps steps = TinyRun.steps(PAIRS.size(), options.train());
-                Reference reference = objective.reference(steps, recorder);
+                StoredReference reference = (StoredReference)
+                        ReferencePlanner.plan(objective, steps, options.train()).begin(recorder);
                 int row = steps.rowsRead()[0];
-                assertThat(reference.training().select(new int[] {row}))
+                assertThat(reference.all().get(0).select(new int[] {row}))
                         .containsExactly(shifted[2 * row], shifted[2 * row + 1]);
-                assertThat(reference.evaluation().sums()).isEqualTo(Arrays.copyOf(sums, 10));
+                assertThat(reference.all().get(1).sums()).isEqualTo(Arrays.copyOf(sums, 10));
             }
             assertThat(recorder.progress).isEmpty();
         }

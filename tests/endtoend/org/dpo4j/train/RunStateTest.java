@@ -47,7 +47,7 @@ class RunStateTest {
         List<Map<String, Double>> whole = new ArrayList<>();
         try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pair, List.of(), options);
-                RunState state = RunState.begin(model.parameters(), objective, steps(train, 1), train, metrics -> {})) {
+                RunState state = RunState.begin(objective, steps(train, 1), train, metrics -> {})) {
             while (!state.isOver()) {
                 whole.add(next(state));
             }
@@ -55,15 +55,13 @@ class RunStateTest {
         try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pair, List.of(), options)) {
             Reference reference;
-            try (RunState state =
-                    RunState.begin(model.parameters(), objective, steps(train, 1), train, metrics -> {})) {
+            try (RunState state = RunState.begin(objective, steps(train, 1), train, metrics -> {})) {
                 for (int step = 0; step < TRAINED; step++) {
                     next(state);
                 }
                 reference = state.reference();
             }
-            try (RunState state =
-                    new RunState(model.parameters(), objective, steps(train, 1), train, reference, metrics -> {})) {
+            try (RunState state = new RunState(objective, steps(train, 1), train, reference, metrics -> {})) {
                 assertThat(next(state)).isEqualTo(whole.get(TRAINED));
             }
         }
@@ -83,7 +81,7 @@ class RunStateTest {
         List<PreferencePair> pairs = TinyRun.pairs(8);
         try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pairs, List.of(), options);
-                RunState state = RunState.begin(model.parameters(), objective, steps(train, 8), train, metrics -> {})) {
+                RunState state = RunState.begin(objective, steps(train, 8), train, metrics -> {})) {
             long tokens = 0;
             int rows = 0;
             for (int[] step : new int[][] {{0, 6}, {6, 8}, {0, 6}}) {

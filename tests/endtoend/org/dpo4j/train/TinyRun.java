@@ -146,10 +146,10 @@ public record TinyRun(List<Metrics> history, float[] weights) {
     static TrainLoop loop(
             Model model, TrainOptions options, Objective objective, RunListener listener, MetricsLog log) {
         Steps steps = new Steps(options, objective.rowTokens());
-        RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
+        RunState state = RunState.begin(objective, steps, options, metrics -> {});
         Checkpoints checkpoints =
-                new Checkpoints(model, options, () -> RunIdentity.find(options, objective, "float32"), listener);
-        MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
+                new Checkpoints(model, options, () -> RunIdentity.find(options, objective, null), listener);
+        MemoryPlan memory = MemoryPlan.of(objective, steps, ReferencePlanner.plan(objective, steps, options), options);
         RunStart start = new RunReports("dpo", Map.of()).start(options, memory, steps.total());
         return new TrainLoop(state, options, listener, log, checkpoints, start);
     }

@@ -26,6 +26,13 @@ public interface Device extends AutoCloseable {
     /** One line for a run header: the model name, and the threads and instruction set or the GPU that are used. */
     String description();
 
+    /**
+     * What the bits of results depend on besides the inputs: kind and model of the processor, instruction set or kernels,
+     * the library of matrix products and the build of dpo4j. For results that are kept: they are good for a device of the
+     * same text.
+     */
+    String arithmetic();
+
     /** The address of the {@code dpo4j_context}, for callers of the C interface. */
     long context();
 

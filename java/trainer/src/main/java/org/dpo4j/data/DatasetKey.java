@@ -1,17 +1,15 @@
 package org.dpo4j.data;
 
 import java.io.IOException;
-import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
-import java.security.CodeSource;
 import java.security.MessageDigest;
 import java.time.LocalDate;
 import java.util.List;
 import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.ProgramFiles;
 import org.dpo4j.io.Sha256;
 import org.dpo4j.kernels.Dpo4jException;
 
@@ -34,43 +32,11 @@ final class DatasetKey {
      * @param options text that is the same only for equal options
      */
     static String find(String source, String options, String kinds) {
-        String parts = String.join("\n", kinds, options, program(), source);
+        String parts =
+                String.join("\n", kinds, options, ProgramFiles.state(DatasetKey.class, "org/dpo4j/data"), source);
         MessageDigest digest = Sha256.digest();
         digest.update(parts.getBytes(StandardCharsets.UTF_8));
         return Sha256.hex(digest).substring(0, NAME_LENGTH);
-    }
-
-    private static String state(Path file) throws IOException {
-        BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
-        return file + " " + attributes.size() + " " + attributes.lastModifiedTime();
-    }
-
-    /**
-     * Identifies the build of dpo4j: path, size and time of its jar, or of its newest class file. Another build may convert
-     * rows differently, so it does not reuse a store.
-     */
-    private static String program() {
-        CodeSource source = DatasetKey.class.getProtectionDomain().getCodeSource();
-        if (source == null || !source.getLocation().getProtocol().equals("file")) {
-            return String.valueOf(DatasetKey.class.getPackage().getImplementationVersion());
-        }
-        try {
-            Path code = Path.of(source.getLocation().toURI());
-            return Files.isDirectory(code) ? newest(code.resolve("org/dpo4j/data")) : state(code);
-        } catch (IOException | URISyntaxException e) {
-            throw new IllegalStateException("the program's own files cannot be read", e);
-        }
-    }
-
-    private static String newest(Path classes) throws IOException {
-        String newest = "";
-        try (Stream<Path> files = Files.walk(classes)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                String time = Files.getLastModifiedTime(file).toString();
-                newest = time.compareTo(newest) > 0 ? time : newest;
-            }
-        }
-        return newest;
     }
 
     /**

@@ -9,6 +9,7 @@ import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
+import org.dpo4j.data.store.SeenRows;
 import org.dpo4j.data.store.StoreWriter;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;

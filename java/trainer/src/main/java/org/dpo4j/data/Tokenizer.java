@@ -5,6 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * Several threads may use it at once.
  */
 public final class Tokenizer implements AutoCloseable {
+    private static final String FILE = "tokenizer.json";
+
     private final HuggingFaceTokenizer tokenizer;
     private final SpecialTokens special;
     private final TextEnds ends;
@@ -34,7 +40,7 @@ public final class Tokenizer implements AutoCloseable {
      * vocabularySize}.
      */
     public static Tokenizer load(Path modelDirectory, int vocabularySize) {
-        Path file = modelDirectory.resolve("tokenizer.json");
+        Path file = modelDirectory.resolve(FILE);
         if (!Files.exists(file)) {
             throw new Dpo4jException(file + " does not exist; add it, or give token ids instead of text");
         }
@@ -68,7 +74,39 @@ public final class Tokenizer implements AutoCloseable {
 
     /** As {@link #load}, but null if the directory has no {@code tokenizer.json}. Rows of ids need none. */
     public static @Nullable Tokenizer find(Path modelDirectory, int vocabularySize) {
-        return Files.exists(modelDirectory.resolve("tokenizer.json")) ? load(modelDirectory, vocabularySize) : null;
+        return isIn(modelDirectory) ? load(modelDirectory, vocabularySize) : null;
+    }
+
+    /** Whether a model directory has a {@code tokenizer.json}. */
+    public static boolean isIn(Path modelDirectory) {
+        return Files.exists(modelDirectory.resolve(FILE));
+    }
+
+    /**
+     * The first difference between the tokens of two model directories, as {@code "id 5 is "a", not "b""}; null if each id
+     * is the same token in both, or if one of them has no {@code tokenizer.json}.
+     */
+    public static @Nullable String difference(Path modelDirectory, Path other) {
+        if (!isIn(modelDirectory) || !isIn(other)) {
+            return null;
+        }
+        Map<Integer, String> own =
+                TokenizerFile.read(modelDirectory.resolve(FILE)).tokens();
+        Map<Integer, String> others = TokenizerFile.read(other.resolve(FILE)).tokens();
+        Set<Integer> ids = new TreeSet<>(own.keySet());
+        ids.addAll(others.keySet());
+        for (int id : ids) {
+            String mine = own.get(id);
+            String found = others.get(id);
+            if (!Objects.equals(mine, found)) {
+                return "id " + id + " is " + quoted(found) + ", not " + quoted(mine);
+            }
+        }
+        return null;
+    }
+
+    private static String quoted(@Nullable String token) {
+        return token == null ? "no token" : "\"" + token + "\"";
     }
 
     /**

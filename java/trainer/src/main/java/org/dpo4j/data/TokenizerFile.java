@@ -35,6 +35,13 @@ import org.dpo4j.kernels.Dpo4jException;
  *     not change ids
  */
 record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, boolean hasPieces, String json) {
+    /** The tokens by id. Of several texts with one id, the first in the order of texts. */
+    Map<Integer, String> tokens() {
+        Map<Integer, String> tokens = new HashMap<>();
+        ids.forEach((token, id) -> tokens.merge(id, token, (a, b) -> a.compareTo(b) < 0 ? a : b));
+        return tokens;
+    }
+
     static TokenizerFile read(Path file) {
         try {
             String json = Files.readString(file, StandardCharsets.UTF_8);

@@ -87,6 +87,13 @@ public final class Model implements AutoCloseable {
         return Families.read(directory.resolve(CONFIG));
     }
 
+    /** SHA-256 of the files of a directory that the weights depend on: {@code config.json} and the safetensors files. */
+    public static String filesHash(Path directory) {
+        try (ModelFiles files = ModelFiles.open(directory)) {
+            return files.hash(directory.resolve(CONFIG));
+        }
+    }
+
     private static List<Integer> eosTokenIds(ObjectNode json, Path file, ModelConfig config) {
         try {
             return new ConfigJson(json).eosTokenIds(config.eosTokenIds());

@@ -2,9 +2,11 @@ package org.dpo4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -19,6 +21,7 @@ import org.dpo4j.io.FloatFormats;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.SafeTensors;
 import org.dpo4j.io.SafeTensorsHeader;
+import org.dpo4j.io.Sha256;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -272,6 +275,21 @@ final class ModelFiles implements AutoCloseable {
             tensors.add(new TensorUpload.Tensor(placement, found.file, found.entry));
         }
         new TensorUpload(parameters.flatWeights(), tensors, progress).run();
+    }
+
+    /** SHA-256 of the content of {@code config} and of all files of tensors. */
+    String hash(Path config) {
+        MessageDigest digest = Sha256.digest();
+        List<Path> all = new ArrayList<>(List.of(config));
+        files.forEach(file -> all.add(file.file()));
+        for (Path file : all) {
+            try {
+                digest.update(Sha256.ofChunks(file));
+            } catch (IOException e) {
+                throw JsonFile.unreadable(file, e);
+            }
+        }
+        return Sha256.hex(digest);
     }
 
     @Override

@@ -2,28 +2,18 @@ package org.dpo4j.train;
 
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
-import org.dpo4j.data.PackedBatch;
 import org.dpo4j.io.Sha256;
+import org.dpo4j.train.reference.RowHash;
 
 /** SHA-256 of rows: of their tokens, targets and completions. A run is resumed only with the rows that it began with. */
 final class DataHash {
     private final MessageDigest digest = Sha256.digest();
 
-    /** Adds a packed row, and what it has beside its tokens. */
-    void add(PackedBatch row, int[] annotations) {
-        add(row.ids());
-        add(row.hiddenRows());
-        add(row.targets());
-        add(row.offsets());
-        if (annotations.length > 0) {
-            add(annotations);
-        }
-    }
-
-    private void add(int[] values) {
-        ByteBuffer bytes =
-                ByteBuffer.allocate(Integer.BYTES * (values.length + 1)).putInt(values.length);
-        for (int value : values) {
+    /** Adds a row by the hash of its tokens, and what it has beside them. */
+    void add(RowHash row, int[] annotations) {
+        ByteBuffer bytes = ByteBuffer.allocate(2 * Long.BYTES + Integer.BYTES * (1 + annotations.length));
+        bytes.putLong(row.high()).putLong(row.low()).putInt(annotations.length);
+        for (int value : annotations) {
             bytes.putInt(value);
         }
         digest.update(bytes.flip());

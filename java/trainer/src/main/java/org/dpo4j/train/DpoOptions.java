@@ -42,6 +42,11 @@ public record DpoOptions(
         if (referenceFree && preference.needsReference()) {
             throw new Dpo4jException("reference_free is true, but the loss dpop needs a reference; leave it out");
         }
+        if (!preference.hasReference()) {
+            train.reference().requireNone("none of the losses has a reference");
+        } else if (referenceFree) {
+            train.reference().requireNone("reference_free is true");
+        }
         if (ldAlpha != 1 && preference.hasTokenMean()) {
             throw new Dpo4jException("ld_alpha is " + ldAlpha
                     + ", but the loss sft weighs all tokens equally; leave one of the two out");
@@ -92,7 +97,7 @@ public record DpoOptions(
     }
 
     /** Builds {@link DpoOptions}; also the options of the {@code dpo} command. */
-    public static final class Builder extends TrainOptionsBuilder<Builder> {
+    public static final class Builder extends ReferenceOptionsBuilder<Builder> {
         private final PreferenceOptions.Builder preference = PreferenceOptions.builder();
 
         @Option(

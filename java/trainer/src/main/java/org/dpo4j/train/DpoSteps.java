@@ -14,8 +14,8 @@ import org.dpo4j.model.family.ModelConfig;
  * and the same bits. The caller does logging, evaluation and saving.
  *
  * <p>The reference is the model at construction; the constructor computes its log-probs of the pairs that the steps
- * read. Only the options of steps, losses, optimizer, seed and {@code logging_steps} are used; files, device, dtype and
- * evaluation are not. The caller owns the model and closes it after this object. Use it from one thread at a time.
+ * read. Only the options of steps, losses, reference, optimizer, seed and {@code logging_steps} are used;
+ * rows, output, device, dtype and evaluation are not, and no log-probs are kept for later runs. The caller owns the model and closes it after this object. Use it from one thread at a time.
  */
 public final class DpoSteps implements AutoCloseable {
     private final PreferenceObjective objective;
@@ -30,7 +30,7 @@ public final class DpoSteps implements AutoCloseable {
         objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared);
         try {
             Steps steps = new Steps(options.train(), objective.rowTokens());
-            state = RunState.begin(model.parameters(), objective, steps, options.train(), metrics -> {});
+            state = RunState.begin(objective, steps, options.train(), metrics -> {});
         } catch (RuntimeException e) {
             objective.close();
             throw e;
@@ -50,7 +50,8 @@ public final class DpoSteps implements AutoCloseable {
         try (Model model = Model.planned(config, device, dtype);
                 PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
             Steps steps = new Steps(options.train(), objective.rowTokens());
-            return MemoryPlan.of(model.parameters(), objective, steps, options.train());
+            ReferencePlan reference = ReferencePlanner.plan(objective, steps, options.train());
+            return MemoryPlan.of(objective, steps, reference, options.train());
         }
     }
 

@@ -51,7 +51,7 @@ public record KtoOptions(TrainOptions train, UnpairedLoss.Options loss) {
     }
 
     /** Builds {@link KtoOptions}; also the options of the {@code kto} command. */
-    public static final class Builder extends TrainOptionsBuilder<Builder> {
+    public static final class Builder extends ReferenceOptionsBuilder<Builder> {
 
         @Option(
                 names = "--loss_type",

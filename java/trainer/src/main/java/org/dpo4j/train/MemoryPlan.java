@@ -19,8 +19,9 @@ import org.dpo4j.model.PassMemory;
  * <p>A checkpoint needs no device memory, and 8 MiB of host memory for copies: its snapshot of weights and optimizer is in
  * the operating system's page cache, as files that are forced to the disk while training goes on.
  *
- * <p>The reference's log-probs are computed before the first step, with the initial weights, so there is no second copy
- * of the model. The memory of those passes is freed before moments and activations are allocated.
+ * <p>If the reference's log-probs are computed before the first step, the memory of those passes, and of the reference's
+ * weights if it is another model, is freed before moments and activations are allocated. So the run needs the maximum of
+ * both. Otherwise the reference is there during training, and the run needs their sum.
  *
  * @param weights in their dtype
  * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
@@ -29,6 +30,8 @@ import org.dpo4j.model.PassMemory;
  * @param passes activations and logits of training, reference and evaluation
  * @param arrays small arrays of the objective
  * @param optimizerArrays small arrays of the optimizer
+ * @param reference weights of the reference, if it is not the model in training
+ * @param isReferenceKept whether the reference is there during training
  */
 public record MemoryPlan(
         long weights,
@@ -37,24 +40,33 @@ public record MemoryPlan(
         long moments,
         Passes passes,
         long arrays,
-        long optimizerArrays) {
+        long optimizerArrays,
+        long reference,
+        boolean isReferenceKept) {
 
     /** The plan of a run that trains these steps. */
-    static MemoryPlan of(Parameters parameters, Objective objective, Steps steps, TrainOptions options) {
+    static MemoryPlan of(Objective objective, Steps steps, ReferencePlan reference, TrainOptions options) {
         return of(
-                parameters,
-                objective.passes(steps),
+                objective.model().parameters(),
+                objective.passes(steps, reference.passes()),
                 objective.bytes(),
                 options,
-                options.logging().loggingInterval(steps.total()));
+                options.logging().loggingInterval(steps.total()),
+                reference);
     }
 
     /** The plan of weights, gradients and optimizer, without passes. */
     static MemoryPlan ofState(Parameters parameters, TrainOptions options) {
-        return of(parameters, Passes.NONE, 0, options, 1);
+        return of(parameters, Passes.NONE, 0, options, 1, ReferencePlan.NONE);
     }
 
-    private static MemoryPlan of(Parameters parameters, Passes passes, long arrays, TrainOptions options, int ring) {
+    private static MemoryPlan of(
+            Parameters parameters,
+            Passes passes,
+            long arrays,
+            TrainOptions options,
+            int ring,
+            ReferencePlan reference) {
         return new MemoryPlan(
                 parameters.dtype().bytes() * parameters.count(),
                 Optimizer.masterBytes(parameters, options),
@@ -62,14 +74,17 @@ public record MemoryPlan(
                 Optimizer.momentBytes(parameters, options),
                 passes,
                 arrays,
-                Optimizer.arrayBytes(parameters, ring));
+                Optimizer.arrayBytes(parameters, ring),
+                reference.modelBytes(),
+                reference.isKept());
     }
 
     /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
     public long bytes() {
         long optimizer = masterWeights + moments + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
-        return weights + gradients + arrays + Math.max(passes.reference().total(), steps);
+        long ofReference = reference + passes.reference().total();
+        return weights + gradients + arrays + (isReferenceKept ? ofReference + steps : Math.max(ofReference, steps));
     }
 
     /** Throws, with advice on what to lower, if the run needs more than {@code available} bytes. */
@@ -94,6 +109,9 @@ public record MemoryPlan(
                 || passes.reference().total() > passes.training().total()) {
             ways.add("lower per_device_eval_batch_size");
         }
+        if (isReferenceKept) {
+            ways.add("leave precompute_ref_log_probs and sync_ref_model out");
+        }
         ways.add("use a smaller model");
         return ways;
     }
@@ -109,7 +127,9 @@ public record MemoryPlan(
         parts.put("activations", training.activations());
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());
-        parts.put("reference log-probs (before training)", passes.reference().total());
+        String when = isReferenceKept ? "" : " (before training)";
+        parts.put("reference model" + when, reference);
+        parts.put("reference log-probs" + when, passes.reference().total());
         parts.put("other", arrays + optimizerArrays + training.total() - training.activations() - training.head());
         parts.values().removeIf(bytes -> bytes <= 0);
         return parts;

@@ -2,6 +2,9 @@ package org.dpo4j.train;
 
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.PassMemory;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
 
@@ -29,17 +32,34 @@ interface Objective extends AutoCloseable {
     /** Device memory of the arrays that the constructor has allocated. */
     long bytes();
 
-    /** Device memory of the passes of a run that trains these steps. Allocates nothing. */
-    Passes passes(Steps steps);
-
     /**
-     * Computes the reference's log-probs of the rows that these steps and the evaluations read, with the model's
-     * current weights. Only {@link RunState#begin} calls it, before the first step.
+     * Device memory of the passes of a run that trains these steps. Allocates nothing.
+     *
+     * @param reference memory of the passes of the reference
      */
-    Reference reference(Steps steps, RunListener listener);
+    Passes passes(Steps steps, PassMemory reference);
+
+    /** The model in training. */
+    Model model();
+
+    /** Throws if one of these steps cannot be computed. */
+    void checkSteps(Steps steps);
+
+    /** Whether the loss reads log-probs of a reference. */
+    boolean hasReference();
 
     /**
-     * Sets sums and running means to 0. Later calls use this reference, and between batches they throw if the listener
+     * The rows whose log-probs under the reference these steps and the evaluations read, by data set.
+     *
+     * @param shortLength {@link org.dpo4j.model.family.Architecture#shortLength} of the reference
+     */
+    List<ReferenceRows<?>> referenceRows(Steps steps, int shortLength);
+
+    /** Which sums of the reference the loss reads. */
+    CompletionSums referenceSums();
+
+    /**
+     * Sets sums and running means to 0. Later calls use this reference, which the caller closes, and between batches they throw if the listener
      * cancels the run.
      */
     void begin(Reference reference, RunListener listener);

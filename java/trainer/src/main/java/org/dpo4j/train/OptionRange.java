@@ -55,6 +55,8 @@ public enum OptionRange {
     NUM_TRAIN_EPOCHS(Double.MIN_VALUE, 1_000_000, "above 0 and at most 1,000,000"),
     PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),
     PER_DEVICE_TRAIN_BATCH_SIZE(1, 65_536),
+    REF_MODEL_MIXUP_ALPHA(Double.MIN_VALUE, 1, "above 0 and at most 1"),
+    REF_MODEL_SYNC_STEPS(1, 1_000_000_000),
     REPETITION_PENALTY(1e-6, 1e6, "from 1e-6 to 1e6"),
     /** A value below 1 is a share of all steps. */
     SAVE_STEPS(

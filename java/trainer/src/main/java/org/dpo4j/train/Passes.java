@@ -12,7 +12,7 @@ import org.dpo4j.model.PassMemory;
  * Device memory of the forward and backward passes of a run.
  *
  * @param training maximum over the micro-batches
- * @param reference maximum over the batches of reference log-probs; freed before the first step
+ * @param reference maximum over the batches of reference log-probs
  * @param evaluation maximum over the batches of evaluation
  */
 public record Passes(PassMemory training, PassMemory reference, PassMemory evaluation) {

@@ -22,7 +22,6 @@ import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
-import org.dpo4j.model.PassMemory;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
@@ -30,12 +29,15 @@ import org.dpo4j.train.checkpoint.SavedState;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The mean of preference losses over pairs. The reference is the policy at the start of the run. A micro-batch is one
+ * The mean of preference losses over pairs. A micro-batch is one
  * packed forward and backward pass. For each of its loss chunks, one launch computes loss, gradient and metrics.
  * Metrics are summed on the device until they are read.
  */
 final class PreferenceObjective extends RowObjective<PreferencePair> {
-    private static final int[] NO_ROWS = {};
+    /** Numbers of the data sets in {@link #referenceRows}. */
+    private static final int TRAINING = 0;
+
+    private static final int EVALUATION = 1;
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
     private static final long MEAN_BYTES = 2L * Double.BYTES;
 
@@ -60,7 +62,6 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     private final HostBuffer host;
     private final PairLoss trainingLoss;
     private final PairLoss evaluationLoss;
-    private Reference reference = Reference.NONE;
 
     PreferenceObjective(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
         this(model, pairs, evalPairs, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
@@ -132,11 +133,6 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         return new CompletionSums((float) options.ldAlpha(), true);
     }
 
-    /** The model as a reference. The caller closes it. */
-    private ScoringModel referenceModel() {
-        return new ScoringModel(training.model(), new CompletionSums((float) options.ldAlpha(), false));
-    }
-
     @Override
     PackedBatch pack(List<PreferencePair> batch) {
         return PackedBatch.pairs(batch, layout);
@@ -144,9 +140,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     Passes.BatchSize size(List<PreferencePair> from, int row) {
-        PreferencePair.Outline pair = PreferencePair.outline(from, row);
-        int targets = pair.chosen() + pair.rejected();
-        return new Passes.BatchSize(layout.tokens(pair), targets, targets, pair.length(), 1);
+        return ReferenceLogProbs.size(PreferencePair.outline(from, row), layout);
     }
 
     /** Counts the prompt twice, as part of both sequences. */
@@ -189,9 +183,6 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (pairWeights.differ()) {
             facts.put("weights", pairWeights + "; the loss is their weighted mean, rewards are not weighted");
         }
-        if (options.hasReference() && PreferencePair.outline(rows, 0).hasReference()) {
-            facts.put("reference", "log-probs that the rows state: ref_chosen_logps and ref_rejected_logps");
-        }
         facts.put(
                 "tokens",
                 String.format(
@@ -216,19 +207,6 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         return buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
     }
 
-    @Override
-    PassMemory referenceMemory(Steps steps) {
-        if (!options.hasReference()) {
-            return PassMemory.NONE;
-        }
-        int[] read = ReferenceLogProbs.areGiven(rows, steps.rowsRead()) ? NO_ROWS : steps.rowsRead();
-        int[] evaluated = ReferenceLogProbs.areGiven(evalRows, everyEvalRow()) ? NO_ROWS : everyEvalRow();
-        try (ScoringModel frozen = referenceModel()) {
-            return memory(frozen::memory, rows, evalBatch, Passes.inOrder(read, evalBatch))
-                    .max(memory(frozen::memory, evalRows, evalBatch, Passes.inOrder(evaluated, evalBatch)));
-        }
-    }
-
     private List<DeviceBuffer> buffers() {
         return List.of(
                 scale,
@@ -244,38 +222,43 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
-    public Reference reference(Steps steps, RunListener listener) {
+    public void checkSteps(Steps steps) {
         pairWeights.checkSteps(rows, steps);
-        if (!options.hasReference()) {
-            return Reference.NONE;
-        }
-        try (ScoringModel frozen = referenceModel()) {
-            return new Reference(
-                    logProbs(frozen, rows, steps.rowsRead(), listener),
-                    logProbs(frozen, evalRows, everyEvalRow(), listener));
-        }
     }
 
-    private int[] everyEvalRow() {
-        return IntStream.range(0, evalRows.size()).toArray();
+    @Override
+    public boolean hasReference() {
+        return options.hasReference();
     }
 
-    private ReferenceLogProbs logProbs(
-            ScoringModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
-        if (ReferenceLogProbs.areGiven(from, read)) {
-            if (options.ldAlpha() != 1) {
-                throw new Dpo4jException("ld_alpha weights log-probs of single tokens, but the rows have sums of the"
-                        + " reference; drop ref_chosen_logps and ref_rejected_logps with column_map");
-            }
-            return ReferenceLogProbs.given(from, read);
+    @Override
+    public CompletionSums referenceSums() {
+        return new CompletionSums((float) options.ldAlpha(), false);
+    }
+
+    @Override
+    public List<ReferenceRows<?>> referenceRows(Steps steps, int shortLength) {
+        PairLayout read = new PairLayout(layout.isPrefixShared(), shortLength);
+        return List.of(
+                referenceRows(ReferenceLogProbs.source(rows, read, hashes), steps.rowsRead(), true),
+                referenceRows(ReferenceLogProbs.source(evalRows, read, hashes(evalRows)), everyEvalRow(), false));
+    }
+
+    private ReferenceRows<PreferencePair> referenceRows(
+            ReferenceRows.Source<PreferencePair> source, int[] read, boolean isTrained) {
+        float[] given = ReferenceLogProbs.given(source.rows(), read);
+        if (given != null && options.ldAlpha() != 1) {
+            throw new Dpo4jException("ld_alpha weights log-probs of single tokens, but the rows have sums of the"
+                    + " reference; drop ref_chosen_logps and ref_rejected_logps with column_map");
         }
-        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, layout, listener);
+        return new ReferenceRows<>(source, read, isTrained, ReferenceLogProbs.COMPLETIONS, given);
     }
 
     @Override
     public void begin(Reference reference, RunListener listener) {
         super.begin(reference, listener);
-        this.reference = reference;
+        trainingLoss.begin(reference.sums(TRAINING, host));
+        evaluationLoss.begin(reference.sums(EVALUATION, host));
         device.fill(metrics.address(), 0, METRICS_BYTES);
         device.fill(runningMean.address(), 0, MEAN_BYTES);
     }
@@ -287,7 +270,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     CompletionLoss loss(int[] microBatch) {
-        trainingLoss.setBatch(rows, reference.training(), microBatch);
+        trainingLoss.setBatch(rows, microBatch);
         return trainingLoss;
     }
 
@@ -309,7 +292,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         forEachEvaluationBatch(set, (batch, logProbs) -> {
             // Evaluation uses the running mean of training but does not change it.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            evaluationLoss.setBatch(evalRows, reference.evaluation(), batch);
+            evaluationLoss.setBatch(evalRows, batch);
             evaluationLoss.upload(0, 2 * batch.length);
             evaluationLoss.dSums(logProbs, 2 * batch.length);
         });
@@ -336,7 +319,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     private final class PairLoss implements CompletionLoss {
         private final DeviceBuffer metrics;
         private final DeviceBuffer mean;
-        private float[] sums = {};
+        private Reference.Sums reference = Reference.NONE.sums(0, host);
         private float[] factors = {};
 
         PairLoss(DeviceBuffer metrics, DeviceBuffer mean) {
@@ -344,10 +327,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
             this.mean = mean;
         }
 
+        void begin(Reference.Sums sums) {
+            reference = sums;
+        }
+
         /** Sets the rows of the next micro-batch. */
-        void setBatch(List<PreferencePair> from, ReferenceLogProbs reference, int[] batch) {
+        void setBatch(List<PreferencePair> from, int[] batch) {
             if (options.hasReference()) {
-                sums = reference.select(batch);
+                reference.prepare(batch);
             }
             if (hasWeights) {
                 factors = new float[batch.length];
@@ -360,7 +347,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         @Override
         public void upload(int first, int count) {
             if (options.hasReference()) {
-                host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
+                reference.copyTo(references.address(), first, count);
             }
             if (hasWeights) {
                 host.uploadFloats(weights.address(), Arrays.copyOfRange(factors, first / 2, (first + count) / 2));

@@ -2,7 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.IntSupplier;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
@@ -10,31 +10,61 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.ScoringModel;
-import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.reference.RowHash;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Log-probs of both completions of every pair under a model's current weights: 8 bytes per pair. Training computes the
+ * Log-probs of the completions of every row under a model's current weights: 4 bytes per completion. Training computes the
  * same bits while the weights are unchanged, because it takes the same code path and a completion's log-prob does not
  * depend on the rest of the batch.
  *
- * @param sums chosen and rejected of pair 0, then of pair 1, ...; of unpaired rows, the completion of row 0, the one of
- *     another row under its prompt, then those of row 1, ...
+ * @param sums those of row 0, then of row 1, ...; of a pair, chosen and rejected
+ * @param each sums of a row: 2 of a pair, 1 of a completion
  */
-public record ReferenceLogProbs(float[] sums) {
-
-    static final String PHASE = "reference log-probs";
-
-    /** Log-probs of no pairs. */
-    static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
+public record ReferenceLogProbs(float[] sums, int each) {
+    /** The sums of a pair. */
+    static final List<String> COMPLETIONS = List.of("chosen completion", "rejected completion");
 
     /**
-     * Computes the log-probs of all pairs, {@code batch} at a time. Throws, naming the row, if one is not finite.
+     * Computes the log-probs of all pairs, in batches of {@code batch}, or more if they are short. Throws, naming the row,
+     * if one is not finite.
      */
     public static ReferenceLogProbs compute(
             ScoringModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
         PairLayout layout = new PairLayout(true, model.model().architecture().shortLength());
-        return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, layout, listener);
+        ReferencePass.Part part = ReferencePass.Part.unknown(
+                rows(pairs, IntStream.range(0, pairs.size()).toArray(), layout));
+        ReferencePass.compute(model, List.of(part), batch, listener);
+        return new ReferenceLogProbs(part.sums(), 2);
+    }
+
+    private static ReferenceRows<PreferencePair> rows(List<PreferencePair> pairs, int[] read, PairLayout layout) {
+        return new ReferenceRows<>(
+                source(pairs, layout, row -> {
+                    throw new IllegalStateException("nothing is kept");
+                }),
+                read,
+                true,
+                COMPLETIONS,
+                null);
+    }
+
+    /** Pairs as a reference reads them. */
+    static ReferenceRows.Source<PreferencePair> source(
+            List<PreferencePair> pairs, PairLayout layout, IntFunction<RowHash> hash) {
+        return new ReferenceRows.Source<>(
+                pairs,
+                batch -> PackedBatch.pairs(batch, layout),
+                row -> size(PreferencePair.outline(pairs, row), layout),
+                hash,
+                PreferencePair::row);
+    }
+
+    /** The sizes of a pair that its memory depends on. */
+    static Passes.BatchSize size(PreferencePair.Outline pair, PairLayout layout) {
+        int targets = pair.chosen() + pair.rejected();
+        return new Passes.BatchSize(layout.tokens(pair), targets, targets, pair.length(), 1);
     }
 
     /** Whether the rows of the pairs with the indices {@code read} state them. Throws if only some do. */
@@ -57,8 +87,11 @@ public record ReferenceLogProbs(float[] sums) {
         return count > 0;
     }
 
-    /** The log-probs that rows state; those of other pairs than {@code read} are NaN. */
-    static ReferenceLogProbs given(List<PreferencePair> pairs, int[] read) {
+    /** The log-probs that rows state, those of other pairs than {@code read} are NaN; null if they state none. */
+    static float @Nullable [] given(List<PreferencePair> pairs, int[] read) {
+        if (!areGiven(pairs, read)) {
+            return null;
+        }
         float[] sums = new float[2 * pairs.size()];
         Arrays.fill(sums, Float.NaN);
         for (int row : read) {
@@ -66,59 +99,32 @@ public record ReferenceLogProbs(float[] sums) {
             sums[2 * row] = pair.referenceChosen();
             sums[2 * row + 1] = pair.referenceRejected();
         }
-        return new ReferenceLogProbs(sums);
+        return sums;
     }
 
-    /** Computes the log-probs of the pairs with the indices {@code read}; the others are NaN. */
-    static ReferenceLogProbs compute(
-            ScoringModel model,
-            List<PreferencePair> pairs,
-            int[] read,
-            int batch,
-            PairLayout layout,
-            RunListener listener) {
-        if (read.length == 0) {
-            return NONE;
-        }
-        float[] sums = new float[2 * pairs.size()];
-        Arrays.fill(sums, Float.NaN);
-        HostBuffer host = new HostBuffer(model.model().device(), 2 * Float.BYTES * Math.min(batch, read.length));
-        listener.progress(PHASE, 0, read.length);
-        int done = 0;
-        for (int[] rows : (Iterable<int[]>) Passes.inOrder(read, batch)::iterator) {
-            Cancellation.check(listener);
-            List<PreferencePair> together =
-                    IntStream.of(rows).mapToObj(pairs::get).toList();
-            float[] downloaded = host.downloadFloats(
-                    model.forward(PackedBatch.pairs(together, layout)).sums(), 2 * rows.length);
-            for (int i = 0; i < downloaded.length; i++) {
-                sums[2 * rows[i / 2] + i % 2] = downloaded[i];
-            }
-            done += rows.length;
-            listener.progress(PHASE, done, read.length);
-        }
-        for (int row : read) {
-            check(model, sums[2 * row], () -> pairs.get(row).row(), "chosen completion");
-            check(model, sums[2 * row + 1], () -> pairs.get(row).row(), "rejected completion");
-        }
-        return new ReferenceLogProbs(sums);
-    }
-
-    /** The sums of these pairs, in the order in which {@link PackedBatch} places their completions. */
+    /** The sums of these rows, in the order in which {@link PackedBatch} places their completions. */
     float[] select(int[] rows) {
-        float[] selected = new float[2 * rows.length];
+        float[] selected = new float[each * rows.length];
         for (int i = 0; i < rows.length; i++) {
-            selected[2 * i] = sums[2 * rows[i]];
-            selected[2 * i + 1] = sums[2 * rows[i] + 1];
+            System.arraycopy(sums, each * rows[i], selected, each * i, each);
         }
         return selected;
     }
 
-    /** Throws, naming the row and what was scored, if a sum is not finite. */
-    static void check(ScoringModel model, float sum, IntSupplier row, String what) {
-        if (!Float.isFinite(sum)) {
-            throw new Dpo4jException("row " + row.getAsInt() + ": the reference log-prob of the " + what + " is " + sum
-                    + "; " + WeightCheck.explain(model.model().parameters()));
-        }
+    /** Batches of these log-probs. */
+    Reference.Sums batches(HostBuffer host) {
+        return new Reference.Sums() {
+            private float[] selected = {};
+
+            @Override
+            public void prepare(int[] batch) {
+                selected = select(batch);
+            }
+
+            @Override
+            public void copyTo(long address, int first, int count) {
+                host.uploadFloats(address, Arrays.copyOfRange(selected, first, first + count));
+            }
+        };
     }
 }

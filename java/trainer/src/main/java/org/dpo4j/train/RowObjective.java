@@ -6,7 +6,9 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.model.CompletionLoss;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
+import org.dpo4j.model.Model;
 import org.dpo4j.model.PassMemory;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
@@ -31,6 +33,7 @@ abstract class RowObjective<T> implements Objective {
     final int evalBatch;
     final TrainingModel training;
     final ScoringModel evaluation;
+    final RowHashes hashes;
     private RunListener listener = metrics -> {};
     private @Nullable RowSizes sizes;
 
@@ -42,6 +45,7 @@ abstract class RowObjective<T> implements Objective {
         this.evalBatch = options.step().perDeviceEvalBatchSize;
         this.training = training;
         this.evaluation = evaluation;
+        this.hashes = hashes(rows);
     }
 
     abstract PackedBatch pack(List<T> batch);
@@ -77,21 +81,16 @@ abstract class RowObjective<T> implements Objective {
     /** The loss of a micro-batch of the step. */
     abstract CompletionLoss loss(int[] microBatch);
 
-    /** Device memory of the passes that compute the reference. */
-    PassMemory referenceMemory(Steps steps) {
-        return PassMemory.NONE;
-    }
-
     @Override
     public final int rows() {
         return rows.size();
     }
 
     @Override
-    public final Passes passes(Steps steps) {
+    public final Passes passes(Steps steps, PassMemory reference) {
         return new Passes(
                 memory(batch -> training.memory(batch, group()), rows, trainBatch, steps.microBatches()),
-                referenceMemory(steps),
+                reference,
                 scoringMemory(steps));
     }
 
@@ -136,8 +135,36 @@ abstract class RowObjective<T> implements Objective {
     }
 
     @Override
-    public Reference reference(Steps steps, RunListener listener) {
-        return Reference.NONE;
+    public final Model model() {
+        return training.model();
+    }
+
+    @Override
+    public void checkSteps(Steps steps) {}
+
+    @Override
+    public boolean hasReference() {
+        return false;
+    }
+
+    @Override
+    public List<ReferenceRows<?>> referenceRows(Steps steps, int shortLength) {
+        return List.of();
+    }
+
+    @Override
+    public CompletionSums referenceSums() {
+        return CompletionSums.PLAIN;
+    }
+
+    /** The rows that every evaluation reads: all of them. */
+    final int[] everyEvalRow() {
+        return IntStream.range(0, evalRows.size()).toArray();
+    }
+
+    /** Hashes of rows that are packed alone. */
+    final RowHashes hashes(List<T> from) {
+        return new RowHashes(from.size(), row -> pack(List.of(from.get(row))));
     }
 
     @Override
@@ -161,7 +188,9 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final String dataHash() {
         DataHash hash = new DataHash();
-        rows.forEach(row -> hash.add(pack(List.of(row)), annotations(row)));
+        for (int row = 0; row < rows.size(); row++) {
+            hash.add(hashes.apply(row), annotations(rows.get(row)));
+        }
         return hash.hex();
     }
 

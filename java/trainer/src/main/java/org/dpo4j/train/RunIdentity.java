@@ -8,14 +8,16 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a run must have in common with the run whose checkpoint it goes on from.
  *
  * @param options options that change the weights, by name
  * @param data SHA-256 of the rows
+ * @param reference SHA-256 of the reference's weights before the first step; empty if there is none
  */
-record RunIdentity(Map<String, String> options, String data) {
+record RunIdentity(Map<String, String> options, String data, String reference) {
     /** Options that a resumed run may change. Those of the number of steps also change the learning rate's schedule. */
     private static final Set<String> MAY_CHANGE = Set.of(
             "dataset_cache",
@@ -36,6 +38,9 @@ record RunIdentity(Map<String, String> options, String data) {
             "output_dir",
             "overwrite_output_dir",
             "per_device_eval_batch_size",
+            "precompute_ref_log_probs",
+            "reference_cache",
+            "reference_cache_dir",
             "report_to",
             "resume_from_checkpoint",
             "run_name",
@@ -45,24 +50,25 @@ record RunIdentity(Map<String, String> options, String data) {
             "save_strategy",
             "save_total_limit");
 
-    static RunIdentity find(TrainOptions options, Objective objective, String dtype) {
+    static RunIdentity find(TrainOptions options, Objective objective, @Nullable String reference) {
         Map<String, String> fixed = new TreeMap<>();
         options.values().forEach((name, value) -> {
             if (!MAY_CHANGE.contains(name)) {
                 fixed.put(name, value.toString());
             }
         });
-        fixed.put("dtype", dtype);
+        fixed.put("dtype", objective.model().parameters().dtype().toString());
         String loss = objective.facts().get("loss");
         if (loss != null) {
             fixed.put("loss", loss);
         }
-        return new RunIdentity(fixed, objective.dataHash());
+        return new RunIdentity(fixed, objective.dataHash(), reference == null ? "" : reference);
     }
 
     ObjectNode json() {
         ObjectNode json = JsonFile.object();
         json.put("data", data);
+        json.put("reference", reference);
         ObjectNode named = json.putObject("options");
         options.forEach(named::put);
         return json;
@@ -84,6 +90,13 @@ record RunIdentity(Map<String, String> options, String data) {
         if (!run.path("data").asText().equals(data)) {
             throw new Dpo4jException("dataset_name has other rows than the run of " + checkpoint
                     + "; a resumed run needs the same rows in the same order");
+        }
+        if (!run.path("reference").asText().equals(reference)) {
+            String name =
+                    options.containsKey("ref_model_name_or_path") ? "ref_model_name_or_path" : "model_name_or_path";
+            throw new Dpo4jException(
+                    name + " " + options.get(name) + " has other weights than in the run of " + checkpoint
+                            + ", so the reference would be another; put the earlier files back, or start a new run");
         }
     }
 }

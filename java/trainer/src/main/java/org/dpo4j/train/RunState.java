@@ -12,7 +12,7 @@ import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * The state of a run: steps done, the optimizer's state, sums and running means of the objective, and the reference.
- * The reference is computed once, from the weights before the first step. {@link TrainLoop} and {@link DpoSteps} both
+ * {@link TrainLoop} and {@link DpoSteps} both
  * drive a run through this class and keep no step count of their own.
  *
  * <p>The caller owns the objective and closes it after this.
@@ -30,20 +30,26 @@ final class RunState implements AutoCloseable {
     private long tokens;
     private long rows;
 
-    /** Begins a run: computes the reference, then allocates the optimizer's state. */
-    static RunState begin(
-            Parameters parameters, Objective objective, Steps steps, TrainOptions options, RunListener listener) {
-        return new RunState(parameters, objective, steps, options, objective.reference(steps, listener), listener);
+    /** Begins a run without files: computes the reference, then allocates the optimizer's state. */
+    static RunState begin(Objective objective, Steps steps, TrainOptions options, RunListener listener) {
+        return begin(objective, steps, options, ReferencePlanner.plan(objective, steps, options), listener);
     }
 
-    /** Begins a run with a given reference, which may come from other weights than the model's. */
-    RunState(
-            Parameters parameters,
-            Objective objective,
-            Steps steps,
-            TrainOptions options,
-            Reference reference,
-            RunListener listener) {
+    /** Begins a run with a plan for its reference. */
+    static RunState begin(
+            Objective objective, Steps steps, TrainOptions options, ReferencePlan reference, RunListener listener) {
+        Reference begun = reference.begin(listener);
+        try {
+            return new RunState(objective, steps, options, begun, listener);
+        } catch (RuntimeException | Error e) {
+            begun.close();
+            throw e;
+        }
+    }
+
+    /** Begins a run with a given reference, which may come from other weights than the model's, and is closed with the run. */
+    RunState(Objective objective, Steps steps, TrainOptions options, Reference reference, RunListener listener) {
+        Parameters parameters = objective.model().parameters();
         this.device = parameters.device();
         this.parameters = parameters;
         this.nonFinite = new NonFiniteSteps(options.optimizer().maxNonfiniteSteps, steps.total(), listener);
@@ -62,6 +68,7 @@ final class RunState implements AutoCloseable {
         optimizer.state(saved);
         nonFinite.state(saved);
         objective.state(saved);
+        reference.state(saved);
         saved.whole("global_step", () -> step, value -> step = (int) value);
         saved.whole("num_tokens", () -> tokens, value -> tokens = value);
         saved.whole("num_rows", () -> rows, value -> rows = value);
@@ -76,7 +83,7 @@ final class RunState implements AutoCloseable {
         return steps;
     }
 
-    /** The reference's log-probs, the same from the first step to the last. */
+    /** The reference that the objective reads. */
     Reference reference() {
         return reference;
     }
@@ -120,10 +127,11 @@ final class RunState implements AutoCloseable {
         }
     }
 
-    /** Queues the update of the weights and counts the step. */
+    /** Queues the update of the weights and counts the step. A reference that moves may move. */
     void update() {
         optimizer.step(schedule.rate(step));
         step++;
+        reference.afterStep(step);
     }
 
     /** On a device where reading does not wait, does as {@link #metrics} if the gradient of a step was not finite. */
@@ -200,5 +208,6 @@ final class RunState implements AutoCloseable {
     @Override
     public void close() {
         optimizer.close();
+        reference.close();
     }
 }

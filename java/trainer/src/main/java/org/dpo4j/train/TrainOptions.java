@@ -31,7 +31,8 @@ public record TrainOptions(
         LoggingOptions logging,
         EvaluationOptions evaluation,
         ReportOptions report,
-        SeedOptions seeds) {
+        SeedOptions seeds,
+        ReferenceOptions reference) {
 
     private static final int DEFAULT_MAX_LENGTH = 1024;
 
@@ -47,12 +48,14 @@ public record TrainOptions(
         evaluation = OptionGroup.checked(evaluation);
         report = OptionGroup.checked(report);
         seeds = OptionGroup.checked(seeds);
+        reference = OptionGroup.checked(reference);
         report.checkTargets();
         model.directory();
         data.checkGiven();
         output.directory();
         output.saveFormat();
         data.checkValues();
+        reference.checkValues();
         step.samplingStrategy();
         ScheduleKwargs.checkKeys(step.lrSchedulerType, step.lrSchedulerKwargs);
         checkPrecision(optimizer, dtype(model, optimizer));
@@ -175,7 +178,19 @@ public record TrainOptions(
     }
 
     private Stream<OptionGroup> groups() {
-        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
+        return Stream.of(
+                model,
+                device,
+                data,
+                output,
+                checkpoint,
+                step,
+                optimizer,
+                logging,
+                evaluation,
+                report,
+                seeds,
+                reference);
     }
 
     /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */

@@ -51,6 +51,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     abstract B self();
 
+    /** The options of the reference. */
+    ReferenceOptions referenceOptions() {
+        return new ReferenceOptions();
+    }
+
     public B modelNameOrPath(Path value) {
         model.modelNameOrPath = value;
         return self();
@@ -365,6 +370,17 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
         return new TrainOptions(
-                model, device, data, output, checkpoint, step, optimizer, logging, evaluation, report, seeds);
+                model,
+                device,
+                data,
+                output,
+                checkpoint,
+                step,
+                optimizer,
+                logging,
+                evaluation,
+                report,
+                seeds,
+                referenceOptions());
     }
 }

@@ -59,14 +59,13 @@ final class TrainRun {
                 Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
-                MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
+                ReferencePlan reference =
+                        ReferencePlanner.plan(objective, steps, options, ReferenceFiles.onDisk(listener));
+                putIfAny(facts, "reference", reference.fact());
+                MemoryPlan memory = MemoryPlan.of(objective, steps, reference, options);
                 facts.put("device memory", memory.toString());
                 Checkpoints checkpoints = new Checkpoints(
-                        model,
-                        options,
-                        () -> RunIdentity.find(
-                                options, objective, model.parameters().dtype().toString()),
-                        listener);
+                        model, options, () -> RunIdentity.find(options, objective, reference.weightsHash()), listener);
                 Checkpoints.@Nullable Loaded loaded = checkpoints.load();
                 facts.put("checkpoints", checkpoints.fact(steps));
                 long lines = maxLines(options, steps);
@@ -78,8 +77,17 @@ final class TrainRun {
                 output.reserve(model, options.model().directory());
                 RunStart start = reports.start(options, memory, steps.total());
                 return train(
-                        options, new Prepared(model, objective, steps, checkpoints, start, loaded), listener, output);
+                        options,
+                        new Prepared(model, objective, steps, reference, checkpoints, start, loaded),
+                        listener,
+                        output);
             }
+        }
+    }
+
+    private static void putIfAny(Map<String, String> facts, String name, @Nullable String value) {
+        if (value != null) {
+            facts.put(name, value);
         }
     }
 
@@ -119,6 +127,7 @@ final class TrainRun {
             Model model,
             Objective objective,
             Steps steps,
+            ReferencePlan reference,
             Checkpoints checkpoints,
             RunStart start,
             Checkpoints.@Nullable Loaded loaded) {}
@@ -127,7 +136,7 @@ final class TrainRun {
             TrainOptions options, Prepared run, RunListener listener, OutputDirectory output) {
         FinalSave last = new FinalSave(run.model, options.model().directory(), output, listener);
         try (MetricsLog log = output.metrics(listener)) {
-            RunState state = RunState.begin(run.model.parameters(), run.objective, run.steps, options, listener);
+            RunState state = RunState.begin(run.objective, run.steps, options, run.reference, listener);
             TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints, run.start);
             try {
                 List<Metrics> history = train(loop, run, last);

@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -29,13 +30,20 @@ import org.dpo4j.train.checkpoint.SavedState;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The mean of the losses of single completions. The reference is the policy at the start of the run. For kto, a forward
+ * The mean of the losses of single completions. For kto, a forward
  * pass without gradient over the {@link MismatchedRows} of a micro-batch comes first: from its log-probs the loss kernel
  * computes the KL baseline of the micro-batch.
  */
 final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
     private static final CompletionSums SUMS = new CompletionSums(1, true);
+
+    /** Numbers of the data sets in {@link #referenceRows}. The last two are read for a baseline. */
+    private static final int TRAINING = 0;
+
+    private static final int EVALUATION = 1;
+    private static final int OTHERS = 2;
+    private static final int EVALUATION_OTHERS = 3;
 
     private final KtoOptions options;
     private final MismatchedRows others;
@@ -57,7 +65,10 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
      */
     private final Map<Integer, BatchLoss> trainingLosses = new HashMap<>();
 
-    private Reference reference = Reference.NONE;
+    private Reference.Sums own;
+    private Reference.Sums evalOwn;
+    private Reference.Sums ofOthers;
+    private Reference.Sums evalOfOthers;
 
     UnpairedObjective(
             Model model, List<UnpairedCompletion> rows, List<UnpairedCompletion> evalRows, KtoOptions options) {
@@ -96,11 +107,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         metrics = device.allocate(METRICS_BYTES);
         evalMetrics = device.allocate(METRICS_BYTES);
         host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, words));
-    }
-
-    /** The model as a reference. The caller closes it. */
-    private ScoringModel referenceModel() {
-        return new ScoringModel(training.model(), CompletionSums.PLAIN);
+        begin(Reference.NONE);
     }
 
     @Override
@@ -186,22 +193,6 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         return List.of(scale, references, labels, otherSums, otherReferences, losses, dSums, metrics, evalMetrics);
     }
 
-    @Override
-    PassMemory referenceMemory(Steps steps) {
-        try (ScoringModel frozen = referenceModel()) {
-            PassMemory own = referenceMemory(frozen, rows, steps.rowsRead())
-                    .max(referenceMemory(frozen, evalRows, everyEvalRow()));
-            return options.hasBaseline()
-                    ? own.max(referenceMemory(frozen, others, steps.rowsRead()))
-                            .max(referenceMemory(frozen, evalOthers, everyEvalRow()))
-                    : own;
-        }
-    }
-
-    private PassMemory referenceMemory(ScoringModel frozen, List<UnpairedCompletion> from, int[] read) {
-        return memory(frozen::memory, from, evalBatch, Passes.inOrder(read, evalBatch));
-    }
-
     /** Evaluation and the passes for the baseline share a {@link ScoringModel}. */
     @Override
     PassMemory scoringMemory(Steps steps) {
@@ -213,38 +204,52 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
                 .max(memory(evaluation::memory, evalOthers, evalBatch, evalBatches()));
     }
 
-    private int[] everyEvalRow() {
-        return IntStream.range(0, evalRows.size()).toArray();
+    @Override
+    public boolean hasReference() {
+        return true;
     }
 
     @Override
-    public Reference reference(Steps steps, RunListener listener) {
-        try (ScoringModel frozen = referenceModel()) {
-            return new Reference(
-                    logProbs(frozen, rows, others, steps.rowsRead(), listener),
-                    logProbs(frozen, evalRows, evalOthers, everyEvalRow(), listener));
+    public List<ReferenceRows<?>> referenceRows(Steps steps, int shortLength) {
+        int[] read = steps.rowsRead();
+        List<ReferenceRows<?>> sets = new ArrayList<>();
+        sets.add(referenceRows(rows, hashes, read, true, "completion"));
+        sets.add(referenceRows(evalRows, hashes(evalRows), everyEvalRow(), false, "completion"));
+        if (options.hasBaseline()) {
+            String what = "completion of another row";
+            sets.add(referenceRows(others, hashes(others), read, true, what));
+            sets.add(referenceRows(evalOthers, hashes(evalOthers), everyEvalRow(), false, what));
         }
+        return sets;
     }
 
-    private ReferenceLogProbs logProbs(
-            ScoringModel frozen,
-            List<UnpairedCompletion> from,
-            List<UnpairedCompletion> mismatched,
-            int[] read,
-            RunListener listener) {
-        return UnpairedReference.compute(
-                frozen, from, options.hasBaseline() ? mismatched : null, read, evalBatch, listener);
+    private ReferenceRows<UnpairedCompletion> referenceRows(
+            List<UnpairedCompletion> from, RowHashes hashes, int[] read, boolean isTrained, String what) {
+        return new ReferenceRows<>(
+                new ReferenceRows.Source<>(from, this::pack, row -> size(from, row), hashes, UnpairedCompletion::row),
+                read,
+                isTrained,
+                List.of(what),
+                null);
     }
 
     @Override
     public void begin(Reference reference, RunListener listener) {
         super.begin(reference, listener);
-        this.reference = reference;
+        begin(reference);
         device.fill(metrics.address(), 0, METRICS_BYTES);
         @Nullable String advice = LabelBalance.of(rows).advice(options.loss());
         if (advice != null) {
             listener.notice(advice);
         }
+    }
+
+    private void begin(Reference reference) {
+        own = reference.sums(TRAINING, host);
+        evalOwn = reference.sums(EVALUATION, host);
+        Reference ofBaseline = options.hasBaseline() ? reference : Reference.NONE;
+        ofOthers = ofBaseline.sums(OTHERS, host);
+        evalOfOthers = ofBaseline.sums(EVALUATION_OTHERS, host);
     }
 
     @Override
@@ -258,29 +263,20 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     @Override
     CompletionLoss loss(int[] microBatch) {
-        scoreOthers(others, reference.training(), microBatch);
+        scoreOthers(others, ofOthers, microBatch);
         BatchLoss loss = trainingLosses.computeIfAbsent(microBatch.length, rows -> new BatchLoss(rows, metrics));
-        loss.setBatch(rows, reference.training(), microBatch);
+        loss.setBatch(rows, own, microBatch);
         return loss;
     }
 
     /** Queues the log-probs from which the loss kernel computes the baseline of a batch. */
-    private void scoreOthers(List<UnpairedCompletion> from, ReferenceLogProbs sums, int[] batch) {
+    private void scoreOthers(List<UnpairedCompletion> from, Reference.Sums reference, int[] batch) {
         if (options.hasBaseline()) {
             LogProbs logProbs = evaluation.forward(pack(select(from, batch)));
             device.copy(otherSums.address(), logProbs.sums(), (long) Float.BYTES * batch.length);
-            host.uploadFloats(otherReferences.address(), side(sums, batch, 1));
+            reference.prepare(batch);
+            reference.copyTo(otherReferences.address(), 0, batch.length);
         }
-    }
-
-    /** The reference's sums of these rows: 0 for their own completions, 1 for those of other rows. */
-    private static float[] side(ReferenceLogProbs from, int[] rows, int side) {
-        float[] both = from.select(rows);
-        float[] sums = new float[rows.length];
-        for (int i = 0; i < sums.length; i++) {
-            sums[i] = both[UnpairedReference.SIDES * i + side];
-        }
-        return sums;
     }
 
     @Override
@@ -295,7 +291,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     @Override
     void prepareEvaluation(int[] batch) {
-        scoreOthers(evalOthers, reference.evaluation(), batch);
+        scoreOthers(evalOthers, evalOfOthers, batch);
     }
 
     @Override
@@ -304,7 +300,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         uploadScale(set.size());
         forEachEvaluationBatch(set, (batch, logProbs) -> {
             BatchLoss loss = new BatchLoss(batch.length, evalMetrics);
-            loss.setBatch(evalRows, reference.evaluation(), batch);
+            loss.setBatch(evalRows, evalOwn, batch);
             loss.upload(0, batch.length);
             loss.dSums(logProbs, batch.length);
         });
@@ -328,7 +324,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     private final class BatchLoss implements CompletionLoss {
         private final Baseline baseline;
         private final DeviceBuffer metrics;
-        private float[] sums = {};
+        private Reference.Sums reference = own;
         private int[] desirable = {};
 
         BatchLoss(int count, DeviceBuffer metrics) {
@@ -339,8 +335,9 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         }
 
         /** Sets the rows of the next micro-batch. */
-        void setBatch(List<UnpairedCompletion> from, ReferenceLogProbs reference, int[] batch) {
-            sums = side(reference, batch, 0);
+        void setBatch(List<UnpairedCompletion> from, Reference.Sums sums, int[] batch) {
+            reference = sums;
+            reference.prepare(batch);
             desirable = IntStream.of(batch)
                     .map(row -> from.get(row).isDesirable() ? 1 : 0)
                     .toArray();
@@ -348,7 +345,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
         @Override
         public void upload(int first, int count) {
-            host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
+            reference.copyTo(references.address(), first, count);
             host.uploadInts(labels.address(), Arrays.copyOfRange(desirable, first, first + count));
         }
 

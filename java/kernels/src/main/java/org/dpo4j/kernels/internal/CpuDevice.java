@@ -12,11 +12,13 @@ public final class CpuDevice implements Device {
     private static final int ALIGNMENT = 256;
 
     private final String description;
+    private final InstructionSet set;
     private final MemoryCount memory = new MemoryCount();
     private long context;
 
-    private CpuDevice(long context, String description) {
+    private CpuDevice(long context, InstructionSet set, String description) {
         this.context = context;
+        this.set = set;
         this.description = description;
     }
 
@@ -35,7 +37,7 @@ public final class CpuDevice implements Device {
         }
         int used = threads == 0 ? Processor.cores() : threads;
         String description = Processor.model() + ", " + used + (used == 1 ? " thread, " : " threads, ") + set.option();
-        return new CpuDevice(context[0], description);
+        return new CpuDevice(context[0], set, description);
     }
 
     @Override
@@ -51,6 +53,12 @@ public final class CpuDevice implements Device {
     @Override
     public String description() {
         return description;
+    }
+
+    @Override
+    public String arithmetic() {
+        return String.join(
+                ", ", name(), processor(), set.option(), "oneDNN " + OneDnn.version(), "dpo4j " + NativeLibrary.hash());
     }
 
     @Override

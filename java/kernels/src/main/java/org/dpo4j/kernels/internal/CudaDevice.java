@@ -135,6 +135,19 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public String arithmetic() {
+        return String.join(
+                ", ",
+                name(),
+                gpu.name(),
+                gpu.capability(),
+                "without " + settings.kernelsOff(),
+                "resident " + settings.residentClusters(),
+                "cuBLASLt " + LibraryVersions.libraryVersion(CudaLibraries.CUBLASLT),
+                "dpo4j " + NativeLibrary.hash());
+    }
+
+    @Override
     public long context() {
         if (context == 0) {
             throw new Dpo4jException("this cuda device is closed");

@@ -1,11 +1,16 @@
 package org.dpo4j.kernels.internal;
 
 import java.io.File;
+import java.io.FileInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.reflect.InaccessibleObjectException;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.Loader;
@@ -18,7 +23,9 @@ public final class NativeLibrary {
     public static final String PATH_PROPERTY = "dpo4j.native.path";
 
     private static final String PLATFORM = "linux-x86_64";
-    private static final String BRIDGE = "org/dpo4j/kernels/internal/" + PLATFORM + "/libjnidpo4j.so";
+    private static final String DIRECTORY = "org/dpo4j/kernels/internal/" + PLATFORM;
+    private static final String BRIDGE = DIRECTORY + "/libjnidpo4j.so";
+    private static final String LIBRARY = DIRECTORY + "/libdpo4j.so";
     private static final String ARTIFACT = "org.dpo4j:dpo4j-kernels";
     private static final Pattern ABI_VERSION = Pattern.compile("#define DPO4J_ABI_VERSION (\\d+)");
     private static final String UNPACKAGED = "unpackaged";
@@ -68,6 +75,29 @@ public final class NativeLibrary {
                             + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
         } catch (UnsatisfiedLinkError e) {
             return "the native library serves another class loader of this process: load dpo4j in a common parent";
+        }
+    }
+
+    /** 16 hexadecimal digits of SHA-256 of {@code libdpo4j.so}: another build may compute other bits. */
+    static String hash() {
+        return Content.HASH;
+    }
+
+    private static final class Content {
+        static final String HASH = find();
+
+        private static String find() {
+            String path = System.getProperty(PATH_PROPERTY);
+            try (InputStream library = path == null
+                    ? Objects.requireNonNull(JarFiles.find(LIBRARY)).openStream()
+                    : new FileInputStream(path)) {
+                byte[] hash = MessageDigest.getInstance("SHA-256").digest(library.readAllBytes());
+                return HexFormat.of().formatHex(hash, 0, Long.BYTES);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            } catch (NoSuchAlgorithmException e) {
+                throw new IllegalStateException("Java has no SHA-256", e);
+            }
         }
     }
 

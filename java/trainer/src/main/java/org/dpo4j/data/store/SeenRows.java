@@ -1,15 +1,15 @@
-package org.dpo4j.data;
+package org.dpo4j.data.store;
 
 /**
  * The fingerprints of the rows of a data set, to find rows that repeat or contradict an earlier one. A hash table with
  * open addressing and linear probing in flat arrays: 20 bytes a slot, 23 to 35 bytes a row.
  */
-final class SeenRows {
+public final class SeenRows {
     /** No row. */
-    static final int NONE = -1;
+    public static final int NONE = -1;
 
     /** A row that was seen but is not used. */
-    static final int DROPPED = Integer.MAX_VALUE - 1;
+    public static final int DROPPED = Integer.MAX_VALUE - 1;
 
     private static final int FIRST_SLOTS = 1024;
     private static final double MAX_LOAD = 7.0 / 8;
@@ -23,12 +23,12 @@ final class SeenRows {
     private int count;
 
     /** The number that was added with this fingerprint; {@link #NONE} if there is none. */
-    int find(long high, long low) {
+    public int find(long high, long low) {
         return rows[slot(high, low)] - 1;
     }
 
     /** Adds the number of a row whose fingerprint was not found. */
-    void add(long high, long low, int row) {
+    public void add(long high, long low, int row) {
         if (count + 1 > MAX_LOAD * rows.length) {
             grow();
         }
@@ -68,7 +68,7 @@ final class SeenRows {
     }
 
     /** Bytes of the arrays. */
-    long bytes() {
+    public long bytes() {
         return 20L * rows.length;
     }
 }

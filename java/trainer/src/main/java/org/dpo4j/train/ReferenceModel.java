@@ -1,0 +1,111 @@
+package org.dpo4j.train;
+
+import java.nio.file.Path;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.WeightMix;
+import org.dpo4j.model.family.ModelConfig;
+import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
+
+/** The model that is the reference: the trained one as it is before the first step, or another one on the disk. */
+final class ReferenceModel {
+    private final Model policy;
+    private final @Nullable Path other;
+    private final Path files;
+    private final Model planned;
+
+    /** Throws if the options name a model that cannot be the reference. Loads no weights. */
+    ReferenceModel(Model policy, TrainOptions options) {
+        this.policy = policy;
+        this.other = options.reference().refModelNameOrPath;
+        this.files = other == null ? options.model().directory() : other;
+        this.planned = other == null ? policy : planned(policy, options, other);
+    }
+
+    private static Model planned(Model policy, TrainOptions options, Path other) {
+        ModelConfig config = Model.readConfig(other);
+        requireSameTokens(policy, options.model().directory(), config, other);
+        int length = options.maxLengthFor(policy.architecture());
+        int positions = config.architecture().maxPositions();
+        if (positions < length) {
+            throw new Dpo4jException("ref_model_name_or_path " + other + " has " + positions
+                    + " positions, but rows have up to " + length + " tokens; set max_length to " + positions);
+        }
+        Model planned =
+                Model.planned(config, policy.device(), policy.parameters().dtype());
+        if (options.reference().isSynced()) {
+            try {
+                WeightMix.requireSameTensors(planned.parameters(), policy.parameters());
+            } catch (Dpo4jException e) {
+                throw new Dpo4jException(
+                        "sync_ref_model is true, but with ref_model_name_or_path " + other + " " + e.getMessage()
+                                + "; leave one of the two out",
+                        e);
+            }
+        }
+        return planned;
+    }
+
+    /** Ids must mean the same to both models. The tables of ids may have rows that no token uses. */
+    private static void requireSameTokens(Model policy, Path directory, ModelConfig config, Path other) {
+        String difference = Tokenizer.difference(directory, other);
+        if (difference != null) {
+            throw new Dpo4jException("ref_model_name_or_path " + other + " has another tokenizer than " + directory
+                    + ": " + difference + "; name a model with the same tokenizer");
+        }
+        int own = policy.architecture().vocabSize();
+        int others = config.architecture().vocabSize();
+        if (own != others && !Tokenizer.isIn(other)) {
+            throw new Dpo4jException("ref_model_name_or_path " + other + " has a vocabulary of " + others
+                    + " tokens, but that of " + directory + " has " + own
+                    + ", and it has no tokenizer.json to compare; name a model with the same vocabulary");
+        }
+    }
+
+    /** The directory of its weights. */
+    Path files() {
+        return files;
+    }
+
+    boolean isPolicy() {
+        return other == null;
+    }
+
+    /** The sizes of the model; its weights may have no memory. */
+    Model planned() {
+        return planned;
+    }
+
+    /** Bytes of its weights, beside those of the trained model. */
+    long bytes() {
+        return planned.parameters().dtype().bytes() * planned.parameters().count();
+    }
+
+    /** The model for passes before the first step, to be given to {@link #close}. */
+    Model open(RunListener listener) {
+        return other == null ? policy : load(other, listener);
+    }
+
+    /** Closes an opened model, unless it is the trained one. */
+    void close(Model opened) {
+        if (opened != policy) {
+            opened.close();
+        }
+    }
+
+    /** A model of its own, to be closed by the caller. */
+    Model copy(RunListener listener) {
+        return other == null ? policy.copy() : load(other, listener);
+    }
+
+    private Model load(Path directory, RunListener listener) {
+        return Model.load(directory, policy.device(), policy.parameters().dtype(), new LoadingReport(listener));
+    }
+
+    @Override
+    public String toString() {
+        return other == null ? "the model before the first step" : other.toString();
+    }
+}
