@@ -86,7 +86,8 @@ Words words_of_a(const Tile& tile, int64_t depth, int64_t length, uint32_t* pack
   return {packed, stride, 1};
 }
 
-// kLanes columns of words from b stored [n,k]. Columns beyond `count` are 0. Fetches the columns `ahead` elements further into the cache.
+// kLanes columns of words from b stored [n,k]. Columns beyond `count` are 0. If kFetches, fetches the columns `ahead` elements further into L2.
+template <bool kFetches>
 void pack_rows_as_columns(uint32_t* out, int64_t width, const Bf16* b, int64_t stride, int64_t count, int64_t length, int64_t ahead) {
   constexpr int64_t kElements = kPair * kLanes;
   for (int64_t at = 0; at < length; at += kElements) {
@@ -96,7 +97,7 @@ void pack_rows_as_columns(uint32_t* out, int64_t width, const Bf16* b, int64_t s
 #pragma GCC unroll 16
     for (int64_t j = 0; j < kLanes; j++) {
       block[j] = (__m512)_mm512_maskz_loadu_epi16(j < count ? mask : 0, b + j * stride + at);
-      __builtin_prefetch(b + j * stride + at + ahead, 0, 2);
+      if (kFetches) __builtin_prefetch(b + j * stride + at + ahead, 0, 2);
     }
     transpose_words(block);
 #pragma GCC unroll 16
@@ -104,13 +105,16 @@ void pack_rows_as_columns(uint32_t* out, int64_t width, const Bf16* b, int64_t s
   }
 }
 
-void pack_b(const Tile& tile, int64_t column, int64_t width, int64_t depth, int64_t length, uint32_t* packed) {
+void pack_b(const Tile& tile, int64_t column, int64_t width, int64_t depth, int64_t length, bool fetches, uint32_t* packed) {
   const int64_t count = min(width, tile.columns - column), stride = tile.p.b_stride;
   if (tile.p.transpose_b) {
     // One or two rows are bound by memory, and use columns as soon as they are packed.
     const int64_t ahead = (tile.rows <= 2 ? 2 * kLanes : width) * stride;
-    for (int64_t j = 0; j < width; j += kLanes)
-      pack_rows_as_columns(packed + j, width, tile.b_at(column + j, depth), stride, count - j, length, ahead);
+    for (int64_t j = 0; j < width; j += kLanes) {
+      const Bf16* rows = tile.b_at(column + j, depth);
+      fetches ? pack_rows_as_columns<true>(packed + j, width, rows, stride, count - j, length, ahead)
+              : pack_rows_as_columns<false>(packed + j, width, rows, stride, count - j, length, 0);
+    }
     return;
   }
   for (int64_t i = 0; i < length; i += kPair) {
@@ -124,9 +128,12 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
   const Words a = words_of_a(tile, depth, length, scratch.a);
   each_group(whole_vectors(tile.columns), [&](int64_t first, int64_t vectors) {
     const int64_t column = first * kLanes;
-    pack_b(tile, column, vectors * kLanes, depth, length, scratch.b);
-    packed_product<Bf16Words>(
-        {scratch.sums + column, a.at, scratch.b, kColumns, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0}, vectors);
+    const int64_t width = vectors * kLanes, step = tile.p.transpose_b ? ahead_step(tile.rows, vectors) : 0;
+    pack_b(tile, column, width, depth, length, step == 0, scratch.b);
+    const auto next = reinterpret_cast<const char*>(step > 0 ? tile.b_at(column + width, 0) + depth * width : tile.b_at(column, depth));
+    packed_product<Bf16Words>({scratch.sums + column, a.at, scratch.b, kColumns, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0,
+                               {next, step}},
+                              vectors);
   });
 }
 

@@ -22,6 +22,14 @@ struct Bf16Words {
 };
 #endif
 
+// Memory that a product fetches into L2 while it multiplies: `step` bytes for each word of each part of the rows. It is the b that is packed
+// next. If
+// packing itself fetched it, the processor would wait for memory there, and memory for the processor here.
+struct Ahead {
+  const char* at;
+  int64_t step;  // 0: none
+};
+
 struct PackedProduct {
   float* c;
   const uint32_t *a, *packed;
@@ -29,18 +37,30 @@ struct PackedProduct {
   int64_t a_row, a_word;  // words between rows of a, and between consecutive words of a row
   int64_t rows, words;
   bool adds;  // to c
+  Ahead ahead;
 };
 
 // Rows whose sums fill 24 of 32 registers.
+constexpr int64_t max_rows(int64_t vectors) { return vectors == 1 ? 12 : 24 / vectors; }
 template <int kVectors>
-constexpr int kMaxRows = kVectors == 1 ? 12 : 24 / kVectors;
+constexpr int kMaxRows = static_cast<int>(max_rows(kVectors));
+
+DPO4J_INLINE int64_t parts_of(int64_t rows, int64_t vectors) { return (rows + max_rows(vectors) - 1) / max_rows(vectors); }
+
+// The bytes of b to fetch per word and part, so that a product fetches as much as it reads; 0 if that is more than one cache line.
+DPO4J_INLINE int64_t ahead_step(int64_t rows, int64_t vectors) {
+  constexpr int64_t kLine = 64;
+  const int64_t parts = parts_of(rows, vectors), bytes = vectors * kLanes * static_cast<int64_t>(sizeof(uint32_t));
+  return bytes > parts * kLine ? 0 : (bytes + parts - 1) / parts;
+}
 
 template <class Words, int kVectors, int kRows>
-DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row) {
+DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, const char* ahead) {
   __m512 sums[kRows][kVectors] = {};
   const uint32_t* a = p.a + row * p.a_row;
   const uint32_t* b = p.packed;
-  for (int64_t i = 0; i < p.words; i++, a += p.a_word, b += kVectors * kLanes) {
+  for (int64_t i = 0; i < p.words; i++, a += p.a_word, b += kVectors * kLanes, ahead += p.ahead.step) {
+    __builtin_prefetch(ahead, 0, 2);
     __m512 columns[kVectors];
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * kLanes);
@@ -63,20 +83,21 @@ DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row) {
 
 // Runs packed_rows for `rows` rows, 1 to kRows.
 template <class Words, int kVectors, int kRows>
-void some_rows(const PackedProduct& p, int64_t row, int64_t rows) {
+void some_rows(const PackedProduct& p, int64_t row, int64_t rows, const char* ahead) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return some_rows<Words, kVectors, kRows - 1>(p, row, rows);
+    if (rows < kRows) return some_rows<Words, kVectors, kRows - 1>(p, row, rows, ahead);
   }
-  packed_rows<Words, kVectors, kRows>(p, row);
+  packed_rows<Words, kVectors, kRows>(p, row, ahead);
 }
 
 // Cuts the rows into parts of nearly equal size.
 template <class Words, int kVectors>
 void all_rows(const PackedProduct& p) {
-  const int64_t parts = (p.rows + kMaxRows<kVectors> - 1) / kMaxRows<kVectors>;
+  const int64_t parts = parts_of(p.rows, kVectors);
   for (int64_t part = 0; part < parts; part++) {
     const int64_t begin = p.rows * part / parts;
-    some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin);
+    some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin,
+                                                     p.ahead.at + part * p.words * p.ahead.step);
   }
 }
 
