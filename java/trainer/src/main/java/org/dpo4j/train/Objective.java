@@ -17,6 +17,11 @@ interface Objective extends AutoCloseable {
     /** Number of training rows. */
     int rows();
 
+    /** Mean tokens of the chosen and of the rejected completion of a training row; zeros if rows are no pairs. */
+    default double[] completionMeans() {
+        return new double[2];
+    }
+
     /** Number of a training row in the files of the data set. */
     int number(int row);
 

@@ -143,6 +143,17 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         return ReferenceLogProbs.size(PreferencePair.outline(from, row), layout);
     }
 
+    @Override
+    public double[] completionMeans() {
+        double[] means = new double[2];
+        for (int row = 0; row < rows.size(); row++) {
+            PreferencePair.Outline pair = PreferencePair.outline(rows, row);
+            means[0] += (double) pair.chosen() / rows.size();
+            means[1] += (double) pair.rejected() / rows.size();
+        }
+        return means;
+    }
+
     /** Counts the prompt twice, as part of both sequences. */
     @Override
     long tokens(List<PreferencePair> from, int row) {

@@ -8,6 +8,7 @@ import org.dpo4j.data.DatasetCache;
 import org.dpo4j.data.ReadListener;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.source.RowSource;
+import org.dpo4j.report.Diagnosis;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -58,6 +59,8 @@ record RunRows<T>(List<T> training, EvalRows<T> evaluation) {
     private static void report(
             Dataset<?> read, String unit, String prefix, RunListener listener, Map<String, String> facts) {
         facts.putAll(read.report().facts(unit, prefix));
-        read.report().warning(unit).ifPresent(listener::notice);
+        read.report()
+                .warning(unit)
+                .ifPresent(text -> listener.diagnosis(new Diagnosis("truncation", 0, text)));
     }
 }

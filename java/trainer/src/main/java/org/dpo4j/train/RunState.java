@@ -7,6 +7,7 @@ import java.util.Map;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.WeightCheck;
+import org.dpo4j.report.DiagnosedRun;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
 
@@ -197,6 +198,24 @@ final class RunState implements AutoCloseable {
             metrics.put("nonfinite_steps", (double) nonFinite.count());
         }
         return metrics;
+    }
+
+    /** Waits for the steps and returns the means that {@link #metrics} would return, which it leaves as they are. */
+    Map<String, Double> means() {
+        SavedState sums = new SavedState(device);
+        objective.state(sums);
+        Runnable restore = sums.keep();
+        Map<String, Double> means = objective.metrics();
+        restore.run();
+        return means;
+    }
+
+    /** What diagnoses need to know of the run. */
+    DiagnosedRun diagnosed(TrainOptions options) {
+        double[] means = objective.completionMeans();
+        int rowsPerStep = options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps;
+        return new DiagnosedRun(
+                steps.total(), rowsPerStep, options.optimizer().maxGradNorm, means[0], means[1]);
     }
 
     /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */

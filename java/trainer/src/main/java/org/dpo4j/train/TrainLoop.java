@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.report.Diagnoses;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunEnd;
@@ -28,6 +29,7 @@ final class TrainLoop {
     private final MetricsLog log;
     private final Checkpoints checkpoints;
     private final RunStart start;
+    private final Diagnoses diagnoses;
     private final List<Metrics> history = new ArrayList<>();
     private boolean isBegun;
     private int trained;
@@ -52,6 +54,7 @@ final class TrainLoop {
         this.log = log;
         this.checkpoints = checkpoints;
         this.start = start;
+        this.diagnoses = new Diagnoses(state.diagnosed(options));
     }
 
     /**
@@ -89,6 +92,7 @@ final class TrainLoop {
         loaded.history().forEach(line -> {
             history.add(line);
             log.write(line);
+            diagnoses.add(line); // said by the run that wrote the checkpoint
         });
         begin();
     }
@@ -140,6 +144,9 @@ final class TrainLoop {
             }
             state.update();
             state.checkGradient();
+            if (state.step() == 1 && options.logging().loggingInterval(total) > 1) {
+                diagnoses.first(state.means()).forEach(listener::diagnosis);
+            }
             if (state.step() % options.logging().loggingInterval(total) == 0 || state.isOver()) {
                 logTraining();
             }
@@ -203,7 +210,9 @@ final class TrainLoop {
         values.put("epoch", state.epoch());
         values.put("num_tokens", (double) state.tokens());
         values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds(loggedAt));
-        write(new Metrics(state.step(), values));
+        Metrics line = new Metrics(state.step(), values);
+        write(line);
+        diagnoses.add(line).forEach(listener::diagnosis);
         if (state.nonFiniteSteps() == loggedNonFinite) {
             requireFinite(state.step(), values);
         }
