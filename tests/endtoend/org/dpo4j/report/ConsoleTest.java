@@ -37,6 +37,25 @@ class ConsoleTest {
         assertThat(drawn[4]).matches("training \\[" + "=".repeat(30) + "] 2/2  took 0:0\\d\u001b\\[K\\R");
     }
 
+    /** A line of metrics per second for 1000 seconds: the first 200, then one per 10 seconds, and the last one. */
+    @Test
+    void withoutATerminalLinesComeAtABoundedRate() {
+        long[] now = {0};
+        Console console = new Console(out, 0, () -> now[0]);
+        console.progress("training", 0, 1000);
+        for (int step = 1; step <= 1000; step++) {
+            now[0] += 1_000_000_000L;
+            console.metrics(new Metrics(step, Map.of("loss", 0.5)));
+            console.progress("training", step, 1000);
+        }
+        List<String> lines = text().lines().toList();
+        assertThat(lines).filteredOn(line -> line.startsWith("step ")).hasSizeBetween(290, 301);
+        assertThat(lines).filteredOn(line -> line.startsWith("training: ")).hasSizeBetween(16, 18);
+        assertThat(lines).contains("step 200  loss 0.5000", "(9 more lines of metrics are in metrics.jsonl)");
+        assertThat(lines).last().isEqualTo("step 1000  loss 0.5000");
+        assertThat(text()).doesNotContain("\r");
+    }
+
     /** If a line were as wide as the terminal, its first part would stay visible when the line is drawn again. */
     @ParameterizedTest
     @CsvSource({"80, 30", "50, 4", "35, 0", "10, 0"})

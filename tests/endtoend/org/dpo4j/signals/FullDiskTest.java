@@ -34,7 +34,7 @@ class FullDiskTest {
     }
 
     /**
-     * The weights are 2000 x 32 and two layers of 7,744 f32: 318 kB. 20,000 lines of metrics are 1 kB each at most. The
+     * The weights are 2000 x 32 and two layers of 7,744 f32: 318 kB. 20,000 lines of metrics are 2 kB each at most. The
      * disk has 20.7 MB.
      */
     @Test
@@ -53,7 +53,7 @@ class FullDiskTest {
      */
     @Test
     void aDiskThatFillsUpLosesOnlyMetrics() throws IOException, InterruptedException {
-        List<String> out = run("24m", """
+        List<String> out = run("46m", """
                 echo old > $0/model.safetensors
                 "$@" --overwrite_output_dir > $0/out.txt &
                 while kill -0 $! && ! grep -q . $0/metrics.jsonl; do sleep 0.1; done 2> /dev/null
@@ -78,7 +78,7 @@ class FullDiskTest {
     /** The disk fills up after the first checkpoint. It stays whole, and the model is saved in the space reserved for it. */
     @Test
     void aCheckpointThatDoesNotFitLeavesTheOneBeforeItWhole() throws IOException, InterruptedException {
-        List<String> out = run("26m", """
+        List<String> out = run("48m", """
                 "$@" > $0/out.txt &
                 while kill -0 $! && ! ls $0/checkpoint-*; do sleep 0.1; done > /dev/null 2> /dev/null
                 cat /dev/zero > $0/filler 2> /dev/null

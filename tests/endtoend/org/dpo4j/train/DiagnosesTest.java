@@ -113,7 +113,9 @@ class DiagnosesTest {
     /** Ten tokens of a chosen completion become less likely, so that fourteen of a rejected one do. */
     @Test
     void chosenFallsWithRejected() throws IOException {
-        train(lengths(10, 14), options -> options.learningRate(1e-2).maxSteps(40).loggingSteps(5));
+        train(
+                lengths(10, 14),
+                options -> options.learningRate(1e-2).maxSteps(40).loggingSteps(5));
         assertFound("chosen_falls", "falls together with that of rejected ones");
     }
 
@@ -128,13 +130,15 @@ class DiagnosesTest {
     void theAccuracyIsOneAtOnce() throws IOException {
         Random random = new Random(5);
         List<String> rows = IntStream.range(0, 80)
-                .mapToObj(row -> row(
-                        random.ints(2, 3, 20).toArray(), new int[] {30, 30, 30}, new int[] {33, 33, 33}, ""))
+                .mapToObj(
+                        row -> row(random.ints(2, 3, 20).toArray(), new int[] {30, 30, 30}, new int[] {33, 33, 33}, ""))
                 .toList();
-        train(rows, options -> options.learningRate(3e-2)
-                .perDeviceTrainBatchSize(8)
-                .loggingSteps(2)
-                .maxSteps(10));
+        train(
+                rows,
+                options -> options.learningRate(3e-2)
+                        .perDeviceTrainBatchSize(8)
+                        .loggingSteps(2)
+                        .maxSteps(10));
         assertFound("accuracy_at_once", "the accuracy is 1 from step 3 on, on 48 pairs");
     }
 
@@ -150,7 +154,11 @@ class DiagnosesTest {
                 .toList();
         for (int loggingSteps : new int[] {1, 5}) {
             found.clear();
-            train(rows, options -> options.learningRate(1e-3).loggingSteps(loggingSteps).overwriteOutputDir(true));
+            train(
+                    rows,
+                    options -> options.learningRate(1e-3)
+                            .loggingSteps(loggingSteps)
+                            .overwriteOutputDir(true));
             assertFound("other_reference", "the reference is another model", "leave the reference log-probs");
         }
     }
@@ -170,10 +178,12 @@ class DiagnosesTest {
     /** A resumed run says nothing again. */
     @Test
     void eachIsSaidOnce() {
-        train(options -> options.learningRate(1e-9).saveStrategy(SaveStrategy.STEPS).saveSteps(6));
+        train(options ->
+                options.learningRate(1e-9).saveStrategy(SaveStrategy.STEPS).saveSteps(6));
         assertThat(found).hasSize(1);
         found.clear();
-        train(options -> options.learningRate(1e-9).resumeFromCheckpoint(directory.resolve("out/checkpoint-6").toString()));
+        train(options -> options.learningRate(1e-9)
+                .resumeFromCheckpoint(directory.resolve("out/checkpoint-6").toString()));
         assertThat(found).isEmpty();
     }
 

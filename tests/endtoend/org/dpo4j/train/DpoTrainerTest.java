@@ -104,7 +104,8 @@ class DpoTrainerTest {
         assertThat(lines).hasSameSizeAs(history);
         List<String> training = new ArrayList<>(List.of("step"));
         training.addAll(TinyRun.METRICS);
-        training.addAll(List.of("grad_norm", "learning_rate", "epoch", "num_tokens", "pairs_per_second"));
+        training.addAll(List.of("grad_norm", "learning_rate", "epoch", "num_tokens"));
+        training.addAll(List.of("pairs_per_second", "tokens_per_second"));
         assertThat(keys(lines.get(0))).containsExactlyElementsOf(training);
         List<String> evaluation = new ArrayList<>(List.of("step"));
         TinyRun.METRICS.forEach(name -> evaluation.add("eval_" + name));
@@ -147,7 +148,11 @@ class DpoTrainerTest {
         DpoTrainer.train(options("out").build(), recorder);
         assertThat(recorder.headers).hasSize(1);
         Map<String, String> facts = recorder.headers.get(0).facts();
-        assertThat(facts).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
+        assertThat(facts)
+                .containsKeys("device", "dtype", "pairs", "loss", "tokens", "steps", "checkpoints", "deterministic");
+        assertThat(facts.get("model")).endsWith(" parameters, all trained");
+        assertThat(facts.get("per step")).matches("3 pairs, \\d+ tokens on average");
+        assertThat(facts.get("output")).isEqualTo(directory.resolve("out") + ": the model, metrics.jsonl");
         assertThat(facts.get("memory")).startsWith("16 bytes per parameter");
         assertThat(facts.get("device memory")).startsWith("at most ").contains(": weights ", "activations ", "head ");
         assertThat(facts.get("steps")).startsWith("3 of 3 rows (3 x 1)");

@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
@@ -9,8 +10,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.Model;
 import org.dpo4j.report.Metrics;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -67,6 +74,7 @@ class NonFiniteStepsTest {
         Recorder listener = new Recorder();
         List<Metrics> lines = DpoTrainer.train(options("out").build(), listener);
         assertThat(listener.notices)
+                .filteredOn(line -> line.startsWith("the gradient"))
                 .containsExactly(
                         "the gradient of step 3 is not finite, so it was not applied and training goes on (1 of at most 3"
                                 + " such steps); the cause is row 5",
@@ -121,5 +129,27 @@ class NonFiniteStepsTest {
         assertThat(weights("resumed")).isEqualTo(weights("never"));
         assertThat(lines).last().satisfies(line -> assertThat(line.values()).containsEntry("nonfinite_steps", 2.0));
         assertThat(listener.notices).last().asString().startsWith("the gradient of step 7 is not finite");
+    }
+
+    /** The search for rows adds nothing to sums of the objective: the loss of the window is that of the other steps. */
+    @Test
+    void theSearchLeavesSumsAsTheyAre() {
+        List<Sequence> rows = TinyRun.sequences(6);
+        TrainOptions options = TinyRun.options()
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .perDeviceTrainBatchSize(3)
+                .loggingSteps(2)
+                .maxSteps(2)
+                .build()
+                .train();
+        try (Device device = Devices.cpu(1);
+                Model poisoned = TinyRun.model(device, DType.F32);
+                Model other = TinyRun.model(device, DType.F32)) {
+            Objective objective = new SequenceObjective(poisoned, rows, List.of(), options);
+            TinyRun run = TinyRun.run(poisoned, options, PoisonedObjective.create(objective, poisoned, Set.of(2), 0));
+            TinyRun expected = TinyRun.sft(other, rows, options, 1 << 20);
+            assertThat(run.value(0, "nonfinite_steps")).isEqualTo(1);
+            assertThat(run.value(0, "loss")).isCloseTo(expected.value(0, "loss"), within(1e-6));
+        }
     }
 }

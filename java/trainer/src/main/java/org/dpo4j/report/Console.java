@@ -1,19 +1,32 @@
 package org.dpo4j.report;
 
 import java.io.PrintStream;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Prints a run. Metrics are lines. On a terminal, long lines break between metrics, and a progress bar is drawn below
- * them. Otherwise each phase is announced by one line, because a bar could not be erased.
+ * them. Otherwise each phase is announced by one line, because a bar could not be erased, and long phases get a line of
+ * progress per minute. The first {@value #MAX_LINES} lines of metrics are printed, then one per ten seconds and the last;
+ * {@code metrics.jsonl} has all of them.
  */
 public final class Console implements RunListener, AutoCloseable {
     private static final String BETWEEN = "  ";
+    private static final int MAX_LINES = 200;
+    private static final long METRICS_NANOS = 10_000_000_000L;
+    private static final long PROGRESS_NANOS = 60_000_000_000L;
 
     private final PrintStream out;
     private final int columns;
     private String phase = "";
     private ProgressBar bar = new ProgressBar("", 0, 0, 0);
+    private final LineRate metricsRate;
+    private final LineRate progressRate;
     private boolean hasUnfinishedLine;
+    /** The last line of metrics if it was not printed. */
+    private @Nullable String skipped;
+
+    private int skippedLines;
     private boolean isClosed;
 
     /**
@@ -22,8 +35,14 @@ public final class Console implements RunListener, AutoCloseable {
      * @param columns width of the terminal, or 0 if {@code out} is not a terminal
      */
     public Console(PrintStream out, int columns) {
+        this(out, columns, System::nanoTime);
+    }
+
+    Console(PrintStream out, int columns, LongSupplier clock) {
         this.out = out;
         this.columns = columns;
+        this.metricsRate = new LineRate(MAX_LINES, METRICS_NANOS, clock);
+        this.progressRate = new LineRate(1, PROGRESS_NANOS, clock);
     }
 
     /** Prints to standard output, with progress bars if it is a terminal. */
@@ -57,8 +76,30 @@ public final class Console implements RunListener, AutoCloseable {
 
     @Override
     public synchronized void metrics(Metrics metrics) {
-        out.println(isTerminal() ? ProgressBar.ERASE + broken(metrics.toString()) : metrics.toString());
-        hasUnfinishedLine = false;
+        if (isTerminal()) {
+            out.println(ProgressBar.ERASE + broken(metrics.toString()));
+            hasUnfinishedLine = false;
+        } else if (metricsRate.isAllowed()) {
+            skipped = null;
+            printSkipped();
+            out.println(metrics);
+        } else {
+            skipped = metrics.toString();
+            skippedLines++;
+        }
+    }
+
+    /** Says how many lines of metrics were not printed, and prints the last line if it was not. */
+    private void printSkipped() {
+        int without = skippedLines - (skipped == null ? 0 : 1);
+        if (without > 0) {
+            out.println("(" + without + " more lines of metrics are in metrics.jsonl)");
+        }
+        if (skipped != null) {
+            out.println(skipped);
+        }
+        skipped = null;
+        skippedLines = 0;
     }
 
     @Override
@@ -73,8 +114,15 @@ public final class Console implements RunListener, AutoCloseable {
             this.phase = phase;
             bar = new ProgressBar(phase, done, total, columns);
             if (!isTerminal()) {
+                printSkipped();
                 out.println(phase + ": " + total);
+                progressRate.isAllowed();
             }
+        } else if (!isTerminal() && done < total && progressRate.isAllowed()) {
+            out.println(bar.text(done, total));
+        }
+        if (!isTerminal() && done == total) {
+            printSkipped();
         }
         if (isTerminal() && !isClosed) {
             out.print(bar.line(done, total));
@@ -107,6 +155,7 @@ public final class Console implements RunListener, AutoCloseable {
     @Override
     public synchronized void close() {
         isClosed = true;
+        printSkipped();
         endLine();
     }
 

@@ -44,7 +44,8 @@ public final class Diagnoses {
 
     /** The diagnoses of the metrics of the first step alone, if it has no line of its own. */
     public List<Diagnosis> first(Map<String, Double> metrics) {
-        @Nullable String text = said.contains(DiagnosisRule.OTHER_REFERENCE)
+        @Nullable
+        String text = said.contains(DiagnosisRule.OTHER_REFERENCE)
                 ? null
                 : DiagnosisRule.OTHER_REFERENCE.find(run, List.of(new Metrics(1, metrics)));
         return text == null ? List.of() : List.of(say(DiagnosisRule.OTHER_REFERENCE, 1, text));

@@ -9,7 +9,8 @@ enum DiagnosisRule {
     /** All lines of the first quarter of a run have the loss of a policy that equals its reference. */
     LOSS_STUCK {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             boolean isEarly = lines.size() < MIN_LINES || 4L * step(lines) < run.steps();
             if (isEarly || !lines.stream().allMatch(DiagnosisRule::isAtLogTwo)) {
                 return null;
@@ -28,7 +29,8 @@ enum DiagnosisRule {
     /** The log-prob of chosen completions falls by more than chosen and rejected ones move apart. */
     CHOSEN_FALLS {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             for (int i = lines.size() - MIN_LINES; i < lines.size(); i++) {
                 if (i < 1) {
                     return null;
@@ -53,7 +55,8 @@ enum DiagnosisRule {
     /** With the same reward per token, chosen and rejected completions would have nearly this margin by their lengths alone. */
     LENGTH_MARGIN {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             double difference = run.chosenTokens() - run.rejectedTokens();
             double all = run.chosenTokens() + run.rejectedTokens();
             if (lines.size() < MIN_LINES || all == 0 || Math.abs(difference) < MIN_LENGTH_DIFFERENCE * all) {
@@ -83,7 +86,8 @@ enum DiagnosisRule {
     /** The policy prefers the chosen completion of every pair that it sees for the first time. */
     ACCURACY_AT_ONCE {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             if (lines.size() != MIN_LINES + 1 || !(value(lines, MIN_LINES, "epoch") <= 1)) {
                 return null;
             }
@@ -92,8 +96,7 @@ enum DiagnosisRule {
                     return null;
                 }
             }
-            long pairs = (long) run.rowsPerStep()
-                    * (step(lines) - lines.get(0).step());
+            long pairs = (long) run.rowsPerStep() * (step(lines) - lines.get(0).step());
             return pairs < MIN_PAIRS
                     ? null
                     : "the accuracy is 1 from step " + (lines.get(0).step() + 1) + " on, on " + pairs
@@ -105,7 +108,8 @@ enum DiagnosisRule {
     /** Steps do not change the weights. */
     LEARNING_RATE_ZERO {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             int last = lines.size() - 1;
             boolean isZero = value(lines, last, "learning_rate") == 0
                     && step(lines) > 1
@@ -120,7 +124,8 @@ enum DiagnosisRule {
     /** Every gradient that was logged is longer than the limit. */
     ALWAYS_CLIPPED {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             boolean isClipped = run.maxGradNorm() > 0
                     && lines.size() == MIN_CLIPPED_LINES
                     && lines.stream().allMatch(line -> value(line, "grad_norm") > run.maxGradNorm());
@@ -139,7 +144,8 @@ enum DiagnosisRule {
     /** Before the first step changes the weights, rewards are 0 if the reference is the model. */
     OTHER_REFERENCE {
         @Override
-        @Nullable String find(DiagnosedRun run, List<Metrics> lines) {
+        @Nullable
+        String find(DiagnosedRun run, List<Metrics> lines) {
             if (lines.size() > 1 || step(lines) != 1) {
                 return null;
             }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MetricsLog implements AutoCloseable {
     /**
-     * Upper bound on the bytes of a line. The longest has 17 metrics, each with at most 65 characters of name, 40 of them
+     * Upper bound on the bytes of a line. The longest, of an evaluation, has 17 metrics, each with at most 65 characters of name, 40 of them
      * the name of an evaluation set, 24 of number and 4 of punctuation: 1581.
      */
     public static final int MAX_LINE_BYTES = 2048;

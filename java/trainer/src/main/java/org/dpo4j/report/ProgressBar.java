@@ -52,6 +52,11 @@ final class ProgressBar {
         return "\r" + text.substring(0, Math.min(text.length(), columns - 1)) + ERASE_REST;
     }
 
+    /** The same without a bar, for a line of its own. */
+    String text(long done, long total) {
+        return String.format(Locale.ROOT, "%s: %d/%d%s", phase, done, total, time(done, total));
+    }
+
     private String time(long done, long total) {
         long nanos = System.nanoTime() - began;
         if (done == total) {

@@ -236,6 +236,11 @@ final class Checkpoints {
         return options.saveTotalLimit == null ? count(steps) : Math.min(count(steps), options.saveTotalLimit);
     }
 
+    /** The names of the checkpoints, to complete a list of files; empty if the run writes none. */
+    String names(Steps steps) {
+        return count(steps) == 0 ? "" : ", checkpoint-STEP";
+    }
+
     /** One line for a run header. */
     String fact(Steps steps) {
         int count = count(steps);

@@ -59,8 +59,6 @@ record RunRows<T>(List<T> training, EvalRows<T> evaluation) {
     private static void report(
             Dataset<?> read, String unit, String prefix, RunListener listener, Map<String, String> facts) {
         facts.putAll(read.report().facts(unit, prefix));
-        read.report()
-                .warning(unit)
-                .ifPresent(text -> listener.diagnosis(new Diagnosis("truncation", 0, text)));
+        read.report().warning(unit).ifPresent(text -> listener.diagnosis(new Diagnosis("truncation", 0, text)));
     }
 }

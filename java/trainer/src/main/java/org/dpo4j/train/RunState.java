@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.WeightCheck;
@@ -30,6 +31,7 @@ final class RunState implements AutoCloseable {
     private int step;
     private long tokens;
     private long rows;
+    private long decoderTokens;
 
     /** Begins a run without files: computes the reference, then allocates the optimizer's state. */
     static RunState begin(Objective objective, Steps steps, TrainOptions options, RunListener listener) {
@@ -72,6 +74,7 @@ final class RunState implements AutoCloseable {
         reference.state(saved);
         saved.whole("global_step", () -> step, value -> step = (int) value);
         saved.whole("num_tokens", () -> tokens, value -> tokens = value);
+        saved.whole("num_decoder_tokens", () -> decoderTokens, value -> decoderTokens = value);
         saved.whole("num_rows", () -> rows, value -> rows = value);
         return saved;
     }
@@ -103,6 +106,11 @@ final class RunState implements AutoCloseable {
         return tokens;
     }
 
+    /** Tokens of the rows read so far that the decoder computes; those of a shared prompt count once. */
+    long decoderTokens() {
+        return decoderTokens;
+    }
+
     /** Rows read so far. */
     long rows() {
         return rows;
@@ -122,9 +130,12 @@ final class RunState implements AutoCloseable {
     void accumulate() {
         List<int[]> microBatches = steps.microBatches(step);
         objective.accumulate(microBatches);
+        int[] rowTokens = objective.rowTokens();
         for (int[] batch : microBatches) {
             tokens += objective.tokens(batch);
             rows += batch.length;
+            decoderTokens +=
+                    IntStream.of(batch).mapToLong(row -> rowTokens[row]).sum();
         }
     }
 
@@ -180,6 +191,7 @@ final class RunState implements AutoCloseable {
                 }
             }
         } finally {
+            objective.metrics(); // drops what these passes added
             restore.run();
         }
         return new NonFiniteSteps.Rows(all, found);
@@ -210,12 +222,16 @@ final class RunState implements AutoCloseable {
         return means;
     }
 
+    /** The speed of the run's model on its device. */
+    Throughput throughput() {
+        return Throughput.find(parameters);
+    }
+
     /** What diagnoses need to know of the run. */
     DiagnosedRun diagnosed(TrainOptions options) {
         double[] means = objective.completionMeans();
         int rowsPerStep = options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps;
-        return new DiagnosedRun(
-                steps.total(), rowsPerStep, options.optimizer().maxGradNorm, means[0], means[1]);
+        return new DiagnosedRun(steps.total(), rowsPerStep, options.optimizer().maxGradNorm, means[0], means[1]);
     }
 
     /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */

@@ -29,11 +29,14 @@ final class TrainLoop {
     private final MetricsLog log;
     private final Checkpoints checkpoints;
     private final RunStart start;
+    private final Throughput throughput;
     private final Diagnoses diagnoses;
     private final List<Metrics> history = new ArrayList<>();
     private boolean isBegun;
     private int trained;
     private long loggedRows;
+    private long loggedTokens;
+    private long loggedDecoderTokens;
     private long loggedAt;
     /** {@link RunState#nonFiniteSteps} at the last line of metrics. */
     private int loggedNonFinite;
@@ -54,6 +57,7 @@ final class TrainLoop {
         this.log = log;
         this.checkpoints = checkpoints;
         this.start = start;
+        this.throughput = state.throughput();
         this.diagnoses = new Diagnoses(state.diagnosed(options));
     }
 
@@ -118,6 +122,8 @@ final class TrainLoop {
     private SavedState saved() {
         SavedState saved = state.saved();
         saved.whole("logged_rows", () -> loggedRows, value -> loggedRows = value);
+        saved.whole("logged_tokens", () -> loggedTokens, value -> loggedTokens = value);
+        saved.whole("logged_decoder_tokens", () -> loggedDecoderTokens, value -> loggedDecoderTokens = value);
         saved.whole("logged_nonfinite_steps", () -> loggedNonFinite, value -> loggedNonFinite = (int) value);
         saved.whole("is_evaluation_due", () -> isEvaluationDue ? 1 : 0, value -> isEvaluationDue = value != 0);
         return saved;
@@ -209,7 +215,9 @@ final class TrainLoop {
         values.put("learning_rate", state.rate());
         values.put("epoch", state.epoch());
         values.put("num_tokens", (double) state.tokens());
-        values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds(loggedAt));
+        double seconds = seconds(loggedAt);
+        values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds);
+        throughput.addTo(values, state.tokens() - loggedTokens, state.decoderTokens() - loggedDecoderTokens, seconds);
         Metrics line = new Metrics(state.step(), values);
         write(line);
         diagnoses.add(line).forEach(listener::diagnosis);
@@ -218,6 +226,8 @@ final class TrainLoop {
         }
         loggedNonFinite = state.nonFiniteSteps();
         loggedRows = state.rows();
+        loggedTokens = state.tokens();
+        loggedDecoderTokens = state.decoderTokens();
         loggedAt = System.nanoTime();
     }
 

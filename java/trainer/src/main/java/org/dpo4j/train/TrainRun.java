@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.RejectedRows;
@@ -41,6 +42,9 @@ final class TrainRun {
 
     private static final String GRAPHS = "all launches of a step whose sizes occurred before";
 
+    private static final String DETERMINISTIC =
+            "the same files, options and seed give the same weights, bit for bit, on this kind of device, also after a resume";
+
     private TrainRun() {}
 
     static List<Metrics> run(TrainOptions options, RunReports reports, ObjectiveReader reader, RunListener given) {
@@ -59,6 +63,7 @@ final class TrainRun {
                 Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
+                facts.put("per step", perStep(options, objective));
                 ReferencePlan reference =
                         ReferencePlanner.plan(objective, steps, options, ReferenceFiles.onDisk(listener));
                 putIfAny(facts, "reference", reference.fact());
@@ -71,6 +76,8 @@ final class TrainRun {
                 long lines = maxLines(options, steps);
                 facts.put(
                         "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
+                facts.put("output", output + ": the model, metrics.jsonl" + checkpoints.names(steps));
+                facts.put("deterministic", DETERMINISTIC);
                 listener.header(new RunHeader(facts));
                 objective.trainingOverlap().report(objective.unit(), listener);
                 memory.check(memoryOf(device));
@@ -89,6 +96,15 @@ final class TrainRun {
         if (value != null) {
             facts.put(name, value);
         }
+    }
+
+    /** Rows and mean tokens of a whole step. */
+    private static String perStep(TrainOptions options, Objective objective) {
+        int[] tokens = objective.rowTokens();
+        int rows = Math.min(
+                tokens.length, options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps);
+        double mean = IntStream.of(tokens).average().orElse(0);
+        return String.format(Locale.ROOT, "%,d %s, %,.0f tokens on average", rows, objective.unit(), mean * rows);
     }
 
     private static void requireFinite(Model model, TrainOptions options) {
@@ -204,7 +220,14 @@ final class TrainRun {
         facts.put(
                 "model",
                 String.format(
-                        Locale.ROOT, "%s, %,d parameters", options.model().directory(), parameters.parameterCount()));
+                        Locale.ROOT,
+                        "%s, %,d parameters, all trained",
+                        options.model().directory(),
+                        parameters.parameterCount()));
+        String mfu = Throughput.find(parameters).fact(model.device());
+        if (!mfu.isEmpty()) {
+            facts.put("mfu", mfu);
+        }
         boolean hasGraphs = options.step().hasGraphs(model.device());
         if (model.device().supportsGraphs()) {
             facts.put("graphs", hasGraphs ? GRAPHS : "none: kernels are launched one by one");

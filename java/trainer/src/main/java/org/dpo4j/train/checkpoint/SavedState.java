@@ -60,7 +60,9 @@ public final class SavedState {
         reals.put(name, new Real(value, restore));
     }
 
-    /** Copies the arrays, which must be small, to host memory. The result writes the copies back. Waits for queued work. */
+    /**
+     * Copies arrays, which must be small, and numbers to host memory. The result restores all of them. Waits for queued work.
+     */
     public Runnable keep() {
         Map<Array, ByteBuffer> copies = new LinkedHashMap<>();
         for (Array array : arrays.values()) {
@@ -68,7 +70,16 @@ public final class SavedState {
             device.download(copy, array.address);
             copies.put(array, copy);
         }
-        return () -> copies.forEach((array, copy) -> device.upload(array.address, copy.clear()));
+        ObjectNode numbers = numbers();
+        return () -> {
+            copies.forEach((array, copy) -> device.upload(array.address, copy.clear()));
+            restore(numbers);
+        };
+    }
+
+    private void restore(ObjectNode numbers) {
+        wholes.forEach((name, number) -> number.restore.accept(numbers.get(name).longValue()));
+        reals.forEach((name, number) -> number.restore.accept(numbers.get(name).doubleValue()));
     }
 
     /** Bytes of the file of arrays. */
@@ -102,8 +113,7 @@ public final class SavedState {
             ByteBuffer chunk = chunk();
             arrays.values().forEach(array -> upload(saved, array, chunk));
         }
-        wholes.forEach((name, number) -> number.restore.accept(numbers.get(name).longValue()));
-        reals.forEach((name, number) -> number.restore.accept(numbers.get(name).doubleValue()));
+        restore(numbers);
     }
 
     private void check(SafeTensors saved, ObjectNode numbers) {
