@@ -12,6 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.train.DpoTrainer;
+import org.dpo4j.train.checkpoint.CheckpointDirectory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -66,6 +67,34 @@ class StopSignalsTest {
             assertThat(run.awaitUnread()).as(run.err()).isEqualTo(130);
             assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
             assertThat(directory.resolve("out")).isDirectoryNotContaining("glob:**/.*");
+        }
+    }
+
+    /** A checkpoint is being written nearly all the time. The second signal comes at once, or not at all. */
+    @ParameterizedTest
+    @CsvSource({"1, TERM, 143", "2, INT, 130"})
+    void aSignalWhileCheckpointsAreWrittenLeavesWholeOnes(int signals, String signal, int exitCode)
+            throws IOException, InterruptedException {
+        List<String> command = DpoProcess.command(directory, "out");
+        command.addAll(0, List.of("env", "--default-signal=INT,TERM,HUP"));
+        command.addAll(List.of("--save_steps=1", "--save_total_limit=2"));
+        Path output = directory.resolve("out");
+        try (DpoProcess run = DpoProcess.start(directory, command)) {
+            run.awaitLine("step 3 ");
+            for (int i = 0; i < signals; i++) {
+                run.signal(signal);
+            }
+            assertThat(run.await()).as(run.err()).isEqualTo(exitCode);
+            List<CheckpointDirectory> checkpoints = CheckpointDirectory.list(output);
+            assertThat(checkpoints)
+                    .isNotEmpty()
+                    .allSatisfy(checkpoint -> assertThat(checkpoint.fault()).isNull());
+            assertThat(output).isDirectoryNotContaining("glob:**/.*");
+            if (signals == 1) {
+                int newest = checkpoints.get(checkpoints.size() - 1).step();
+                assertThat(run.err())
+                        .contains("wrote a checkpoint of step " + newest, "saved the weights of step " + newest);
+            }
         }
     }
 

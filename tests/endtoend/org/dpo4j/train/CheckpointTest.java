@@ -337,11 +337,19 @@ class CheckpointTest {
         Files.write(directory.resolve("other.jsonl"), rows);
         assertRefused(
                 () -> train(resumed().datasetName(directory.resolve("other.jsonl"))), "dataset_name has other rows");
-        train(resumed()
-                .maxSteps(14)
-                .loggingSteps(1)
-                .saveStrategy(SaveStrategy.STEPS)
-                .saveSteps(7));
+        Recorder listener = new Recorder();
+        DpoTrainer.train(
+                resumed()
+                        .maxSteps(14)
+                        .loggingSteps(1)
+                        .saveStrategy(SaveStrategy.STEPS)
+                        .saveSteps(7)
+                        .build(),
+                listener);
+        assertThat(listener.notices)
+                .contains(
+                        "the run has 14 steps, but the run of the checkpoint had 12: the learning rate goes on as linear"
+                                + " over 14 steps, so the result is that of neither run");
         assertThat(lines("out")).last().asString().contains("\"step\":14");
         assertThat(checkpoints("out")).contains("checkpoint-14", "checkpoint-8");
     }
@@ -417,6 +425,22 @@ class CheckpointTest {
         DpoTrainer.train(saving(OnFailedCheckpoint.STOP), new FailedCheckpoint(true));
         assertThat(checkpoints("out")).containsExactly("checkpoint-12", "checkpoint-4", "checkpoint-8");
         assertSame("out", "never");
+    }
+
+    /** A constant rate does not depend on the number of steps. */
+    @Tag("large")
+    @Test
+    void aRunWithAConstantRateGoesOnForMoreSteps() throws IOException {
+        UnaryOperator<DpoOptions.Builder> constant =
+                options -> options.lrSchedulerType(LrSchedulerType.CONSTANT_WITH_WARMUP);
+        train(constant.apply(options("never")));
+        train(constant.apply(options("out").saveStrategy(SaveStrategy.STEPS).saveSteps(4))
+                .maxSteps(4));
+        Recorder listener = new Recorder();
+        DpoTrainer.train(constant.apply(resumed()).build(), listener);
+        assertThat(listener.notices).noneMatch(line -> line.contains("learning rate"));
+        assertThat(directory.resolve("out/model.safetensors"))
+                .hasSameBinaryContentAs(directory.resolve("never/model.safetensors"));
     }
 
     @Tag("large")

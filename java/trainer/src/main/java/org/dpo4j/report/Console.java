@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Console implements RunListener, AutoCloseable {
     private static final String BETWEEN = "  ";
-    private static final int MAX_LINES = 200;
+    private static final int MAX_LINES = 300;
     private static final long METRICS_NANOS = 10_000_000_000L;
     private static final long PROGRESS_NANOS = 60_000_000_000L;
 

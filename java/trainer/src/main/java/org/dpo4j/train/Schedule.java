@@ -67,6 +67,13 @@ public final class Schedule {
         return steps;
     }
 
+    /** Whether another number of steps changes the rates of steps. */
+    boolean isScaledToSteps() {
+        return type != LrSchedulerType.CONSTANT
+                && type != LrSchedulerType.CONSTANT_WITH_WARMUP
+                && type != LrSchedulerType.INVERSE_SQRT;
+    }
+
     /** The rate of step {@code step}, counted from 0. */
     public double rate(int step) {
         return peak * factor.applyAsDouble(step);

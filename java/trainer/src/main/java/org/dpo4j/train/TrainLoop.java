@@ -122,11 +122,23 @@ final class TrainLoop {
     private SavedState saved() {
         SavedState saved = state.saved();
         saved.whole("logged_rows", () -> loggedRows, value -> loggedRows = value);
+        saved.whole("total_steps", () -> state.steps().total(), this::tellOtherSteps);
         saved.whole("logged_tokens", () -> loggedTokens, value -> loggedTokens = value);
         saved.whole("logged_decoder_tokens", () -> loggedDecoderTokens, value -> loggedDecoderTokens = value);
         saved.whole("logged_nonfinite_steps", () -> loggedNonFinite, value -> loggedNonFinite = (int) value);
         saved.whole("is_evaluation_due", () -> isEvaluationDue ? 1 : 0, value -> isEvaluationDue = value != 0);
         return saved;
+    }
+
+    /** The checkpoint is of a run with this number of steps. */
+    private void tellOtherSteps(long then) {
+        int now = state.steps().total();
+        if (now != then && options.step().schedule(now).isScaledToSteps()) {
+            listener.notice("the run has " + now + " steps, but the run of the checkpoint had " + then
+                    + ": the learning"
+                    + " rate goes on as " + options.step().lrSchedulerType + " over " + now + " steps, so the result is"
+                    + " that of neither run");
+        }
     }
 
     private void writeCheckpoint() {
