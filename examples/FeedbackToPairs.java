@@ -8,7 +8,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.sql.Timestamp;
 import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -25,11 +34,13 @@ import java.util.stream.Stream;
  * </pre>
  *
  * A line of FEEDBACK.jsonl is one click: {"conversation": "c1", "prompt": "...", "answer": "...", "thumb": "up", "time":
- * "2026-11-29T12:00:00Z"}. The thumb is up, down, or null if the user took it back. From a table of PostgreSQL:
+ * "2026-11-29T12:00:00Z"}. The thumb is up, down, or null if the user took it back. From a database, with
+ * the jar of its JDBC driver on the class path, and a query for these five columns in this order. The time is a timestamp, or
+ * text as above:
  *
  * <pre>
- * psql -At -c "SELECT json_build_object('conversation', conversation_id, 'prompt', prompt, 'answer', answer,
- *     'thumb', thumb, 'time', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) FROM feedback"
+ * java -cp 'java/trainer/target/lib/*:postgresql.jar' examples/FeedbackToPairs.java 'jdbc:postgresql://localhost/app?user=me' OUTPUT
+ *     'SELECT conversation_id, prompt, answer, thumb, created_at FROM feedback'
  * </pre>
  *
  * If an answer was clicked several times in a conversation, the last click counts. The same answer to the same prompt may
@@ -39,15 +50,18 @@ import java.util.stream.Stream;
  */
 class FeedbackToPairs {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final List<String> COLUMNS = List.of("conversation", "prompt", "answer", "thumb", "time");
 
     private record Click(String conversation, String prompt, String answer, int vote, Instant time) {}
 
-    public static void main(String[] args) throws IOException {
-        if (args.length != 2) {
-            System.err.println("usage: FeedbackToPairs.java FEEDBACK.jsonl OUTPUT");
+    public static void main(String[] args) throws IOException, SQLException {
+        boolean isDatabase = args.length > 0 && args[0].startsWith("jdbc:");
+        if (args.length != (isDatabase ? 3 : 2)) {
+            System.err.println("usage: FeedbackToPairs.java FEEDBACK.jsonl OUTPUT, or FeedbackToPairs.java jdbc:URL OUTPUT QUERY");
             System.exit(2);
         }
-        Map<String, Map<String, Integer>> votes = votes(lastClicks(Path.of(args[0])));
+        List<Click> clicks = isDatabase ? selected(args[0], args[2]) : logged(Path.of(args[0]));
+        Map<String, Map<String, Integer>> votes = votes(lastClicks(clicks));
         List<ObjectNode> unpaired = new ArrayList<>();
         List<ObjectNode> pairs = new ArrayList<>();
         int ties = 0;
@@ -79,19 +93,63 @@ class FeedbackToPairs {
                 ties);
     }
 
-    /** The last click on each answer in each conversation, in the order of the first clicks. */
-    private static List<Click> lastClicks(Path log) throws IOException {
-        Map<List<String>, Click> last = new LinkedHashMap<>();
+    /** The clicks that the lines of a file have. */
+    private static List<Click> logged(Path log) throws IOException {
+        List<Click> clicks = new ArrayList<>();
         int number = 0;
         for (String line : Files.readAllLines(log)) {
             number++;
             if (!line.isBlank()) {
-                Click click = click(JSON.readTree(line), log + " line " + number);
-                last.merge(
-                        List.of(click.conversation, click.prompt, click.answer),
-                        click,
-                        (before, now) -> now.time.isBefore(before.time) ? before : now);
+                clicks.add(click(JSON.readTree(line), log + " line " + number));
             }
+        }
+        return clicks;
+    }
+
+    /** The clicks that a query of a database returns. */
+    private static List<Click> selected(String url, String query) throws SQLException {
+        List<Click> clicks = new ArrayList<>();
+        try (Connection connection = DriverManager.getConnection(url);
+                Statement statement = connection.createStatement();
+                ResultSet rows = statement.executeQuery(query)) {
+            int columns = rows.getMetaData().getColumnCount();
+            if (columns != COLUMNS.size()) {
+                throw new IllegalArgumentException(
+                        "the query has " + columns + " columns; select " + String.join(", ", COLUMNS) + ", in this order");
+            }
+            while (rows.next()) {
+                ObjectNode row = JSON.createObjectNode();
+                for (int i = 0; i < columns; i++) {
+                    row.put(COLUMNS.get(i), text(rows, i + 1));
+                }
+                clicks.add(click(row, "row " + (clicks.size() + 1) + " of the query"));
+            }
+        }
+        return clicks;
+    }
+
+    /** A value as the lines of a file have it. */
+    private static String text(ResultSet rows, int column) throws SQLException {
+        Object value = rows.getObject(column);
+        if (value instanceof Timestamp time) {
+            return time.toInstant().toString();
+        }
+        if (value instanceof OffsetDateTime time) {
+            return time.toInstant().toString();
+        }
+        return value instanceof LocalDateTime time
+                ? time.toInstant(ZoneOffset.UTC).toString()
+                : rows.getString(column);
+    }
+
+    /** The last click on each answer in each conversation, in the order of the first clicks. */
+    private static List<Click> lastClicks(List<Click> clicks) {
+        Map<List<String>, Click> last = new LinkedHashMap<>();
+        for (Click click : clicks) {
+            last.merge(
+                    List.of(click.conversation, click.prompt, click.answer),
+                    click,
+                    (before, now) -> now.time.isBefore(before.time) ? before : now);
         }
         return List.copyOf(last.values());
     }

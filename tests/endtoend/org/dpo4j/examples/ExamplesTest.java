@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleSupplier;
@@ -166,6 +170,29 @@ class ExamplesTest {
                 .build();
         assertThat(DpoTrainer.train(dpo, metrics -> {}).get(0).values())
                 .containsEntry("loss", (double) (float) Math.log(2));
+    }
+
+    /** Rows of a table, whose order does not matter either. */
+    @Test
+    void feedbackToPairsReadsADatabase() throws IOException, InterruptedException, SQLException {
+        String url = "jdbc:h2:file:" + directory.resolve("app");
+        try (Connection connection = DriverManager.getConnection(url);
+                Statement statement = connection.createStatement()) {
+            statement.execute("CREATE TABLE feedback (id INT, question VARCHAR, answer VARCHAR, thumb VARCHAR,"
+                    + " at TIMESTAMP WITH TIME ZONE)");
+            statement.execute(
+                    "INSERT INTO feedback VALUES (1, 'ab', 'cd', 'up', '2026-11-29 12:00:01+00'),"
+                            + " (2, 'ab', 'dc', 'up', '2026-11-29 13:00:03+01'), (2, 'ab', 'dc', 'down', '2026-11-29 12:00:05+00'),"
+                            + " (3, 'ef', 'aa', 'down', '2026-11-29 12:00:01+00'), (3, 'ef', 'aa', NULL, '2026-11-29 12:00:02+00')");
+        }
+        String query = "SELECT CAST(id AS VARCHAR), question, answer, thumb, at FROM feedback ORDER BY at DESC";
+        Path output = directory.resolve("rows");
+        assertThat(run("FeedbackToPairs.java", url, output.toString(), query))
+                .isEqualTo(
+                        "2 answers (1 up, 1 down) of 1 prompts in unpaired.jsonl; 1 pairs in pairs.jsonl; 0 ties left"
+                                + " out\n");
+        assertThat(Files.readAllLines(output.resolve("pairs.jsonl")))
+                .containsExactly("{\"prompt\":\"ab\",\"chosen\":\"cd\",\"rejected\":\"dc\",\"weight\":1.0}");
     }
 
     private static String click(String conversation, String prompt, String answer, String thumb, int second) {
