@@ -30,6 +30,37 @@ class GeneratorTest {
     }
 
     /**
+     * A conversation of three turns, of which the second continues the text and the third changes its middle: the tokens of a
+     * generator that keeps keys are those of one that does not. The cache grows with each turn.
+     */
+    @OnEachDevice
+    void turnsHaveTheTokensOfWholeTexts(On on) {
+        try (Model model = model(on.device());
+                Generator keeping = new Generator(model);
+                Generator other = new Generator(model)) {
+            int[] text = {7, 30, 4, 11, 20};
+            for (int turn = 0; turn < 4; turn++) {
+                Generator.Request request = new Generator.Request(text, 1, turn);
+                int[] answer = keeping.generateTurn(request, WARM, Generator.Listener.NONE);
+                assertThat(answer)
+                        .isEqualTo(other.generate(List.of(request), WARM).get(0).get(0));
+                text = Arrays.copyOf(text, text.length + answer.length + 2);
+                System.arraycopy(answer, 0, text, request.prompt().length, answer.length);
+                text[text.length - 1] = 9;
+                text[turn == 1 ? 6 : 0] = turn == 1 ? 3 : 7;
+            }
+            Generator.Request same = new Generator.Request(text, 1, 8);
+            int[] first = keeping.generateTurn(same, WARM, Generator.Listener.NONE);
+            assertThat(keeping.generateTurn(same, WARM, Generator.Listener.NONE))
+                    .isEqualTo(first);
+            assertRefused(
+                    () -> keeping.generateTurn(
+                            new Generator.Request(new int[] {1}, 2, 0), WARM, Generator.Listener.NONE),
+                    "samples is 2; a turn has one");
+        }
+    }
+
+    /**
      * A double-precision model reads the whole text again without a cache. Each greedy token must have the max logit of
      * that model. The fp32 error of a logit is at most 3e-5 here, so the tolerance of a difference is twice that.
      */

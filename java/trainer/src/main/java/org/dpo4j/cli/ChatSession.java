@@ -17,9 +17,9 @@ import org.dpo4j.model.Generator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A conversation with a model. Each answer continues the text that the chat template renders of all messages so far. The
- * keys of these messages are computed again for each answer, because a template may render earlier messages differently
- * once others follow.
+ * A conversation with a model. Each answer continues the text that the chat template renders of all messages so far. Keys
+ * are computed only from the first token on that differs from the text before: a template may render earlier messages
+ * differently once others follow.
  */
 final class ChatSession {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -119,13 +119,10 @@ final class ChatSession {
 
     private int[] generate(int[] prompt, TextStream stream, Consumer<String> written, BooleanSupplier isStopped) {
         Generator.Request request = new Generator.Request(prompt, 1, seed + answers);
-        return generator
-                .generate(List.of(request), options, (number, sample, token) -> {
-                    written.accept(stream.add(token));
-                    return !stream.isStopped() && !isStopped.getAsBoolean();
-                })
-                .get(0)
-                .get(0);
+        return generator.generateTurn(request, options, (number, sample, token) -> {
+            written.accept(stream.add(token));
+            return !stream.isStopped() && !isStopped.getAsBoolean();
+        });
     }
 
     private ArrayNode conversation() {

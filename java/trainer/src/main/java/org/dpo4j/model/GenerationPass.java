@@ -75,9 +75,9 @@ final class GenerationPass implements AutoCloseable {
         graphs = new Graphs(device, device.supportsGraphs());
     }
 
-    /** Allocates the key cache. Its content is lost. */
-    void reserve(long cacheRows) {
-        cache.reserve(cacheRows);
+    /** Makes room for {@code cacheRows} rows in the key cache. It keeps the content of the first {@code kept} of them. */
+    void reserve(long cacheRows, long kept) {
+        cache.reserve(cacheRows, kept);
     }
 
     /** Runs prompts, whose sizes seldom occur twice. Returns a token for each sequence; waits for the device. */

@@ -25,11 +25,13 @@ final class GenerationRows {
         cacheRows = new int[rows];
     }
 
-    /** Adds all tokens of a prompt. {@code textLength}: tokens of the text for which its keys are computed. */
-    void addPrompt(GenerationPrompt prompt, int textLength) {
-        int count = prompt.length();
-        add(new Segment(row, count, prompt.cacheBegin, 0, 0, 0, 0), textLength);
-        for (int i = 0; i < count; i++) {
+    /**
+     * Adds the tokens of a prompt from {@code first} on, behind those in the cache. {@code textLength}: tokens of the text for
+     * which its keys are computed.
+     */
+    void addPrompt(GenerationPrompt prompt, int first, int textLength) {
+        add(new Segment(row, prompt.length() - first, prompt.cacheBegin, first, 0, 0, 0), textLength);
+        for (int i = first; i < prompt.length(); i++) {
             add(prompt.ids[i], i, prompt.cacheBegin + i);
         }
     }

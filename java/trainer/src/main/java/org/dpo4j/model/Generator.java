@@ -28,6 +28,8 @@ public final class Generator implements AutoCloseable {
     /** The maximum number of prompt tokens in one forward pass, to limit memory. A longer prompt runs alone. */
     private static final int MAX_PROMPT_ROWS = 8192;
 
+    private static final int[] NOTHING = {};
+
     /**
      * A prompt to continue.
      *
@@ -88,6 +90,8 @@ public final class Generator implements AutoCloseable {
     private final int shortLength;
     private final TokenSampler sampler;
     private final GenerationPass pass;
+    /** The text whose keys are in the first rows of the cache. */
+    private int[] cachedText = NOTHING;
 
     public Generator(Model model) {
         this.model = model;
@@ -107,15 +111,44 @@ public final class Generator implements AutoCloseable {
      * Waits for the device.
      */
     public List<List<int[]>> generate(List<Request> requests, Options options, Listener listener) {
+        cachedText = NOTHING;
         requests.forEach(request -> check(request, options));
         Set<Integer> ending = ending(options);
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
-            all.addAll(new Wave(options, ending, listener).generate(begin, requests.subList(begin, end)));
+            all.addAll(new Wave(options, ending, listener, 0).generate(begin, requests.subList(begin, end)));
             begin = end;
         }
         return all;
+    }
+
+    /**
+     * Generates the tokens that {@link #generate} does for one sample, and keeps the keys of the text. If the prompt of the next
+     * call begins with the same tokens, it computes only the rows behind them: so a turn of a conversation costs what is new
+     * in it. The model's weights must not change between two such calls. With longrope all rows are computed.
+     *
+     * @param request a prompt with one sample
+     */
+    public int[] generateTurn(Request request, Options options, Listener listener) {
+        if (request.samples != 1) {
+            throw new Dpo4jException("samples is " + request.samples + "; a turn has one");
+        }
+        check(request, options);
+        int[] prompt = request.prompt;
+        int same = Arrays.mismatch(prompt, cachedText);
+        int cached = Math.min(same < 0 ? prompt.length : same, prompt.length - 1); // the last row gives logits
+        cachedText = NOTHING;
+        int[] answer = new Wave(options, ending(options), listener, cached)
+                .generate(0, List.of(request))
+                .get(0)
+                .get(0);
+        if (shortLength == Integer.MAX_VALUE) {
+            // the key of the last token would be computed by the next step
+            cachedText = Arrays.copyOf(prompt, prompt.length + answer.length - 1);
+            System.arraycopy(answer, 0, cachedText, prompt.length, answer.length - 1);
+        }
+        return answer;
     }
 
     private Set<Integer> ending(Options options) {
@@ -177,11 +210,14 @@ public final class Generator implements AutoCloseable {
         private final Options options;
         private final Set<Integer> ending;
         private final Listener listener;
+        /** Tokens of the only prompt whose keys are in the cache; 0 if there are several prompts. */
+        private final int cached;
 
-        Wave(Options options, Set<Integer> ending, Listener listener) {
+        Wave(Options options, Set<Integer> ending, Listener listener, int cached) {
             this.options = options;
             this.ending = ending;
             this.listener = listener;
+            this.cached = cached;
         }
 
         List<List<int[]>> generate(int first, List<Request> requests) {
@@ -229,16 +265,16 @@ public final class Generator implements AutoCloseable {
                     rows += prompt.limit;
                 }
             }
-            pass.reserve(rows);
+            pass.reserve(rows, cached);
             return prompts;
         }
 
         /** Runs all prompts in one pass. Each sample then chooses its first token after the last row of its prompt. */
         private void readPrompts(List<GenerationPrompt> prompts) {
             GenerationRows rows = new GenerationRows(
-                    prompts.stream().mapToInt(GenerationPrompt::length).sum());
+                    prompts.stream().mapToInt(GenerationPrompt::length).sum() - cached);
             for (GenerationPrompt prompt : prompts) {
-                rows.addPrompt(prompt, prompt.length());
+                rows.addPrompt(prompt, cached, prompt.length());
                 rows.choose(prompt.samples);
             }
             append(rows, pass::prompts);
@@ -282,7 +318,7 @@ public final class Generator implements AutoCloseable {
                 GenerationRows rows =
                         new GenerationRows((hasPrompt ? first.prompt.length() : 0) + count * group.size());
                 if (hasPrompt) {
-                    rows.addPrompt(first.prompt, first.length());
+                    rows.addPrompt(first.prompt, 0, first.length());
                 }
                 for (Sample sample : group) {
                     rows.addTokens(sample, 0);
