@@ -70,8 +70,9 @@ class ModelCardTest {
         String card = card(9);
         assertThat(frontMatter(card)).doesNotContainKeys("base_model", "datasets", "license");
         assertThat(card)
-                .contains("`base`", "Direct Preference Optimization", "9 of 9 steps", "| `rewards/margins` | 0.71298 |")
-                .contains("| `beta` | `0.1` |", "rafailov2023direct");
+                .contains("`base`", "Direct Preference Optimization", "9 of 9 steps", "| `rewards/margins` | 0.7130 |")
+                .contains("| `beta` | `0.1` |", "rafailov2023direct", "| `dataset_name` | `pairs.jsonl` |")
+                .doesNotContain("/data/", directory.toString());
     }
 
     @Test

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Test;
 /** Metrics for an MLflow server: what is sent, and that a server that fails, hangs or refuses does not matter to the run. */
 class MlflowReporterTest {
     private static final Limits LIMITS =
-            new Limits(Duration.ofSeconds(5), Duration.ofMillis(20), Duration.ofSeconds(5));
+            new Limits(Duration.ofSeconds(60), Duration.ofMillis(20), Duration.ofSeconds(60));
     private static final Limits SHORT =
             new Limits(Duration.ofMillis(200), Duration.ofMillis(20), Duration.ofMillis(300));
 
@@ -163,14 +163,14 @@ class MlflowReporterTest {
     }
 
     @Test
-    void whatAServerThatFailsForAWhileMissesIsSentLater() throws IOException {
+    void whatAServerThatFailsForAWhileMissesIsSentLater() throws IOException, InterruptedException {
         failures = 2;
         MlflowReporter reporter = new MlflowReporter(serve(Map.of()), "named", recorder, LIMITS);
         reporter.started(new RunStart("dpo", Path.of("out"), Map.of(), Map.of(), 0, 2, List.of()));
         reporter.metrics(new Metrics(1, Map.of("loss", 0.5)));
-        long limit = System.nanoTime() + 5_000_000_000L;
+        long limit = System.nanoTime() + 60_000_000_000L;
         while (sent().isEmpty() && System.nanoTime() < limit) {
-            Thread.onSpinWait();
+            Thread.sleep(5);
         }
         reporter.metrics(new Metrics(2, Map.of("loss", 0.25)));
         reporter.ended(new RunEnd(Status.CANCELLED, 2, null));
@@ -201,7 +201,7 @@ class MlflowReporterTest {
             long began = System.nanoTime();
             run(MlflowServer.find(environment), SHORT, 10_100);
             assertThat(Duration.ofNanos(System.nanoTime() - began))
-                    .isLessThan(Duration.ofSeconds(4)); // not 10,100 times 0.2
+                    .isLessThan(Duration.ofSeconds(60)); // not 10,100 times 0.2 s
             assertThat(recorder.notices).hasSize(1);
         }
     }

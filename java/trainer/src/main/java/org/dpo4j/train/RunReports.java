@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.stream.Collectors;
 import org.dpo4j.report.CombinedListener;
 import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunEnd.Status;
@@ -34,9 +35,17 @@ record RunReports(String trainer, Map<String, ?> own) {
     /** What a run of these options begins with, before its first step. */
     RunStart start(TrainOptions options, MemoryPlan memory, int steps) {
         Map<String, String> named = new LinkedHashMap<>();
-        options.values().forEach((name, value) -> named.put(name, value.toString()));
-        own.forEach((name, value) -> named.put(name, value.toString()));
+        options.values().forEach((name, value) -> named.put(name, text(value)));
+        own.forEach((name, value) -> named.put(name, text(value)));
+        named.values().removeIf(String::isEmpty);
         return new RunStart(trainer, options.output().directory(), named, memory.parts(), 0, steps, List.of());
+    }
+
+    /** A value as on the command line. */
+    private static String text(Object value) {
+        return value instanceof List<?> list
+                ? list.stream().map(Object::toString).collect(Collectors.joining(","))
+                : value.toString();
     }
 
     /** The end of a run that {@code e} ended. */

@@ -82,7 +82,7 @@ public final class ModelCard implements RunListener {
         last.forEach((metric, value) -> text.append("| `")
                 .append(code(metric))
                 .append("` | ")
-                .append(String.format(Locale.ROOT, "%.5g", value))
+                .append(number(value))
                 .append(" |\n"));
         text.append("\n## Training\n\n| option | value |\n| --- | --- |\n");
         run.options().forEach((option, value) -> {
@@ -90,11 +90,21 @@ public final class ModelCard implements RunListener {
                 text.append("| `")
                         .append(option)
                         .append("` | `")
-                        .append(code(value))
+                        .append(code(value.startsWith("/") ? fileName(value) : value))
                         .append("` |\n");
             }
         });
         return text.append(method.citation()).toString();
+    }
+
+    private static String number(double value) {
+        boolean isWhole = value == Math.rint(value) && Math.abs(value) < 1e15;
+        return isWhole ? Long.toString((long) value) : String.format(Locale.ROOT, "%.4g", value);
+    }
+
+    /** The last name of a path. The card may be published, and the rest of the path is of no use to others. */
+    private static String fileName(String path) {
+        return path.substring(path.lastIndexOf('/') + 1);
     }
 
     /** Text for a table or a heading of Markdown. */

@@ -2,8 +2,10 @@ package org.dpo4j.report.html;
 
 import static org.dpo4j.io.HtmlText.escaped;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.dpo4j.report.html.Series.Point;
 import org.dpo4j.report.record.RecordedRun;
 
@@ -34,33 +36,45 @@ final class Summary {
     static String html(RecordedRun run) {
         StringBuilder tiles = new StringBuilder();
         RunMetrics metrics = new RunMetrics(run);
-        for (String set : metrics.sets()) {
-            for (Number number : NUMBERS) {
-                List<Point> points = metrics.points(set, number.metric);
-                if (!points.isEmpty() && (set.isEmpty() || set.equals("eval"))) {
-                    tiles.append(tile(set.isEmpty() ? number.name : number.name + ", evaluation", number, points));
+        for (Number number : NUMBERS) {
+            List<Point> training = metrics.points("", number.metric);
+            List<Point> evaluation = metrics.points("eval", number.metric);
+            if (!training.isEmpty()) {
+                List<String> others = new ArrayList<>();
+                if (training.size() > 1) {
+                    others.add("from " + written(training.get(0), number));
                 }
+                if (!evaluation.isEmpty()) {
+                    others.add("evaluation " + written(last(evaluation), number));
+                }
+                tiles.append(tile(number.name, written(last(training), number), others));
+            } else if (!evaluation.isEmpty()) {
+                tiles.append(tile(number.name + ", evaluation", written(last(evaluation), number), List.of()));
             }
         }
         SPEEDS.forEach((metric, name) -> {
             List<Point> points = metrics.points("", metric);
             if (!points.isEmpty()) {
-                tiles.append(tile(name, Numbers.written(median(points), false), "median"));
+                tiles.append(tile(name, Numbers.written(median(points), false), List.of("median")));
             }
         });
         return tiles.isEmpty() ? "" : "<dl class=\"tiles\">\n" + tiles + "</dl>\n";
     }
 
-    private static String tile(String name, Number number, List<Point> points) {
-        Point first = points.get(0);
-        Point last = points.get(points.size() - 1);
-        String from = points.size() == 1 ? "at step " + last.step() : Numbers.written(first.value(), number.isShare);
-        return tile(name, Numbers.written(last.value(), number.isShare), points.size() == 1 ? from : "from " + from);
+    private static Point last(List<Point> points) {
+        return points.get(points.size() - 1);
     }
 
-    private static String tile(String name, String value, String from) {
-        return "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd><dd class=\"from\">" + escaped(from)
-                + "</dd></div>\n";
+    private static String written(Point point, Number number) {
+        return Numbers.written(point.value(), number.isShare);
+    }
+
+    /** A number, and below it in small print others that it is compared with. */
+    private static String tile(String name, String value, List<String> others) {
+        return others.stream()
+                .map(other -> "<dd class=\"from\">" + escaped(other) + "</dd>")
+                .collect(Collectors.joining(
+                        "", "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd>", "</div>\n"));
     }
 
     private static double median(List<Point> points) {
