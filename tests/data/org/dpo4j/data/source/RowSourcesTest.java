@@ -372,6 +372,9 @@ class RowSourcesTest {
                 "owner/other does not exist here, and " + directory
                         + "/hub has no data set of that name; give a file or directory, or download the data set first:"
                         + " hf download owner/other --repo-type dataset");
+        assertRefused(
+                () -> find("owner/name", null, "validation", null),
+                "data set owner/name in " + snapshot + " has the split train, not validation");
         Files.delete(directory.resolve("hub/datasets--owner--name/refs/main"));
         assertRefused(
                 () -> find("owner/name", null, null, null),
