@@ -61,7 +61,8 @@ def started(command, log):
 def dpo4j_run(model, pairs, folder, options):
     """One line of metrics, after the last step, tells the pairs a second of all steps."""
     output = os.path.join(folder, "out")
-    paths = {"model_name_or_path": model, "dataset_name": pairs, "output_dir": output, "device": "cpu"}
+    # every round computes the reference's log-probs, instead of reading those of the round before
+    paths = {"model_name_or_path": model, "dataset_name": pairs, "output_dir": output, "device": "cpu", "reference_cache": "false"}
     command = [os.path.join(ROOT, "dpo4j"), "dpo", *(f"--{name}={value}" for name, value in {**paths, **options}.items())]
     usage = started(command, os.path.join(folder, "log"))
     with open(os.path.join(output, "metrics.jsonl")) as file:
