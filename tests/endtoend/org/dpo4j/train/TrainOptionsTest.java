@@ -312,6 +312,34 @@ class TrainOptionsTest {
                 bad(
                         "leave one out",
                         builder -> builder.evalDataset(PATH).evalSteps(5).evalStrategy(EvalStrategy.NO)),
+                bad(
+                        "load_best_model_at_end is true but eval_strategy is no",
+                        builder -> builder.evalDataset(PATH).loadBestModelAtEnd(true)),
+                bad(
+                        "eval_strategy is epoch and save_strategy is steps; set both to the same",
+                        builder -> builder.evalDataset(PATH)
+                                .evalStrategy(EvalStrategy.EPOCH)
+                                .loadBestModelAtEnd(true)),
+                bad(
+                        "save_steps 500 is not a multiple of eval_steps 7",
+                        builder -> builder.evalDataset(PATH).evalSteps(7).loadBestModelAtEnd(true)),
+                bad(
+                        "save_steps 0.3 is not a multiple of eval_steps 0.2",
+                        builder -> builder.evalDataset(PATH)
+                                .evalSteps(0.2)
+                                .saveSteps(0.3)
+                                .loadBestModelAtEnd(true)),
+                bad(
+                        "save_steps 500 and eval_steps 0.1 one is a share",
+                        builder -> builder.evalDataset(PATH).evalSteps(0.1).loadBestModelAtEnd(true)),
+                bad(
+                        "early_stopping_patience is 2 but eval_strategy is no",
+                        builder -> builder.evalDataset(PATH).earlyStoppingPatience(2)),
+                bad("early_stopping_threshold is 0.1 but", builder -> builder.earlyStoppingThreshold(0.1)),
+                bad("greater_is_better is given but", builder -> builder.greaterIsBetter(true)),
+                bad(
+                        "entropy, which is not known to be better in one direction; set greater_is_better",
+                        builder -> builder.evalDataset(PATH).evalSteps(2).metricForBestModel("entropy")),
                 bad("leave one out", builder -> builder.bf16(false).dtype(Precision.BFLOAT16)));
     }
 

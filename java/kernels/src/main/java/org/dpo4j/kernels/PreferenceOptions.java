@@ -201,6 +201,11 @@ public final class PreferenceOptions {
         return terms.stream().anyMatch(term -> term.loss().reduction() == LossType.Reduction.TOKENS);
     }
 
+    /** The strength of the pull towards the reference: the factor of rewards. */
+    public float beta() {
+        return beta;
+    }
+
     /** Beta and the options that are not 0, by name: {@code "beta 0.1, label_smoothing 0.05"}. */
     public String options() {
         StringBuilder text = new StringBuilder("beta ").append(beta);

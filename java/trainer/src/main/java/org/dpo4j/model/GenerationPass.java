@@ -12,6 +12,7 @@ import org.dpo4j.kernels.head.HeadPlan.Use;
  * same sizes as an earlier one is one CUDA graph, on a device that has them.
  */
 final class GenerationPass implements AutoCloseable {
+    private final Model model;
     private final Device device;
     private final Decoder decoder;
     private final CompletionHead head;
@@ -37,6 +38,18 @@ final class GenerationPass implements AutoCloseable {
 
     /** The arrays of a pass on the device. */
     private record Inputs(Pass pass, long lastRows, long logitsRows, long slots, long draws) {
+        /** At least the memory of a pass with at most these rows and sequences. */
+        static Inputs place(Layout layout, int rows, int sequences) {
+            Bucket bucket = new Bucket(rows, sequences, rows);
+            Pass pass = Pass.place(layout, bucket).withCacheRows(layout.words(rows));
+            return new Inputs(
+                    pass,
+                    layout.words(sequences),
+                    layout.words(sequences),
+                    layout.words(sequences),
+                    layout.words((long) SampleTokens.DRAW_WORDS * sequences));
+        }
+
         static Inputs place(Layout layout, Bucket bucket, Rows rows) {
             Pass pass = Pass.place(layout, bucket).withCacheRows(layout.words(bucket.rows()));
             return new Inputs(
@@ -61,6 +74,7 @@ final class GenerationPass implements AutoCloseable {
             TokenSampler.State sampler) {}
 
     GenerationPass(Model model, TokenSampler sampler) {
+        this.model = model;
         device = model.device();
         decoder = new Decoder(model);
         head = new CompletionHead(model, Use.FORWARD, false, CompletionHead.SCORING_LOGITS_BYTES);
@@ -78,6 +92,23 @@ final class GenerationPass implements AutoCloseable {
     /** Makes room for {@code cacheRows} rows in the key cache. It keeps the content of the first {@code kept} of them. */
     void reserve(long cacheRows, long kept) {
         cache.reserve(cacheRows, kept);
+    }
+
+    /**
+     * Upper bound on the device memory of passes, without weights. Allocates nothing.
+     *
+     * @param promptRows tokens of all prompts
+     * @param sequences number of sequences
+     * @param cacheRows tokens of all prompts and continuations
+     */
+    long bytes(int promptRows, int sequences, long cacheRows) {
+        int rows = Math.max(promptRows, sequences);
+        int end = (int) Math.min(cacheRows, model.architecture().maxPositions());
+        return cache.bytes(cacheRows)
+                + Layout.bytes(layout -> decoder.placeShared(layout, rows))
+                + Layout.bytes(layout -> new Results(head.placeActivations(layout, sequences), layout.words(sequences)))
+                + decoder.rotary().bytes(end)
+                + Indices.bytes(layout -> Inputs.place(layout, rows, sequences));
     }
 
     /** Runs prompts, whose sizes seldom occur twice. Returns a token for each sequence; waits for the device. */

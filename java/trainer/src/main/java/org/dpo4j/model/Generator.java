@@ -151,6 +151,35 @@ public final class Generator implements AutoCloseable {
         return answer;
     }
 
+    /**
+     * Upper bound on the device memory of generation, which {@link #close} frees, without weights. Allocates nothing. It
+     * holds for sampling without a repetition penalty and without a minimum of new tokens.
+     */
+    public long bytes(List<Request> requests, Options options) {
+        long max = 0;
+        for (int begin = 0; begin < requests.size(); ) {
+            int end = waveEnd(requests, begin);
+            int rows = 0;
+            int sequences = 0;
+            long cached = 0;
+            for (Request request : requests.subList(begin, end)) {
+                int limit = limit(request, options);
+                rows += request.prompt.length;
+                sequences += request.samples;
+                cached += request.prompt.length + (long) request.samples * limit;
+            }
+            max = Math.max(max, pass.bytes(rows, sequences, cached));
+            begin = end;
+        }
+        return max;
+    }
+
+    /** Maximum tokens of a continuation. */
+    private int limit(Request request, Options options) {
+        return Math.min(
+                options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - request.prompt.length);
+    }
+
     private Set<Integer> ending(Options options) {
         for (int id : options.stopTokens) {
             if (id < 0 || id >= architecture.vocabSize()) {
@@ -245,9 +274,7 @@ public final class Generator implements AutoCloseable {
             int rows = 0;
             long all = 0;
             for (Request request : requests) {
-                int length = request.prompt.length;
-                int limit = Math.min(
-                        options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - length);
+                int limit = limit(request, options);
                 prompts.add(new GenerationPrompt(first + prompts.size(), request.prompt, request.seed, rows, limit));
                 rows += request.prompt.length;
                 all += request.prompt.length + (long) request.samples * limit;

@@ -46,6 +46,11 @@ final class KeyCache implements AutoCloseable {
         base = arena.layout(layout -> layout.allocate(layerBytes * layers));
     }
 
+    /** Bytes of the cache for {@code rows} tokens. */
+    long bytes(long rows) {
+        return Layout.bytes(layout -> layout.allocate(rows * width * elementBytes * layers));
+    }
+
     /** Where the cache is. All its addresses follow. */
     record At(long base, long rows) {}
 

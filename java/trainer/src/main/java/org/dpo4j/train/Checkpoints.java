@@ -37,7 +37,9 @@ final class Checkpoints {
     private final Supplier<RunIdentity> newIdentity;
     private final RunListener listener;
     private final CheckpointWriter writer = new CheckpointWriter();
+    private final BestModel best;
     private @Nullable RunIdentity identity;
+    private @Nullable CheckpointDirectory resumed;
     private boolean isTriedAgain;
     /** The step of the last checkpoint that was completed; 0 if there is none. */
     private volatile int written;
@@ -52,8 +54,14 @@ final class Checkpoints {
         this.model = model;
         this.run = run;
         this.options = run.checkpoint();
+        this.best = new BestModel(run);
         this.newIdentity = identity;
         this.listener = listener;
+    }
+
+    /** The best model so far. */
+    BestModel best() {
+        return best;
     }
 
     /** A checkpoint that was read and checked. */
@@ -99,9 +107,10 @@ final class Checkpoints {
 
     private void start(int step, SavedState saved, List<Metrics> history) {
         CheckpointDirectory.Unfinished files = files(step, saved, history);
+        int bestStep = best.step();
         writer.complete(files, () -> {
             written = step;
-            deleteOldest();
+            deleteOldest(bestStep);
         });
     }
 
@@ -169,6 +178,7 @@ final class Checkpoints {
     private ObjectNode state(int step, SavedState saved, List<Metrics> history) {
         ObjectNode state = JsonFile.object();
         state.put("global_step", step);
+        best.describe(state, output());
         state.set("numbers", saved.numbers());
         state.set("run", identity().json());
         ArrayNode lines = state.putArray("log_history");
@@ -176,13 +186,17 @@ final class Checkpoints {
         return state;
     }
 
-    private void deleteOldest() {
+    /** Keeps the newest checkpoint and the best one, whatever the limit, as transformers does. */
+    private void deleteOldest(int bestStep) {
         if (options.saveTotalLimit == null) {
             return;
         }
         List<CheckpointDirectory> all = CheckpointDirectory.list(output());
-        for (int i = 0; i < all.size() - options.saveTotalLimit; i++) {
-            all.get(i).delete();
+        List<CheckpointDirectory> others = all.subList(0, Math.max(0, all.size() - 1)).stream()
+                .filter(each -> each.step() != bestStep)
+                .toList();
+        for (int i = 0; i < Math.min(others.size(), all.size() - options.saveTotalLimit); i++) {
+            others.get(i).delete();
         }
     }
 
@@ -213,7 +227,8 @@ final class Checkpoints {
         return isTriedAgain || isScheduledAfter(done, steps);
     }
 
-    private boolean isScheduledAfter(int done, Steps steps) {
+    /** Whether it is time for a checkpoint after step {@code done}. */
+    boolean isScheduledAfter(int done, Steps steps) {
         return switch (options.saveStrategy) {
             case NO -> false;
             case STEPS -> done % LoggingOptions.interval(options.saveSteps, steps.total()) == 0;
@@ -233,7 +248,10 @@ final class Checkpoints {
 
     /** Number of checkpoints that such a run keeps. */
     private int kept(Steps steps) {
-        return options.saveTotalLimit == null ? count(steps) : Math.min(count(steps), options.saveTotalLimit);
+        int min = run.bestModel().loadBestModelAtEnd ? 2 : 1; // the newest and the best
+        return options.saveTotalLimit == null
+                ? count(steps)
+                : Math.min(count(steps), Math.max(min, options.saveTotalLimit));
     }
 
     /** The names of the checkpoints, to complete a list of files; empty if the run writes none. */
@@ -327,6 +345,41 @@ final class Checkpoints {
         saved.restore(
                 loaded.directory.path().resolve(CheckpointDirectory.ARRAYS),
                 numbers instanceof ObjectNode object ? object : JsonFile.object());
+        resumed = loaded.directory;
+        if (best.step() > 0 && !Files.isDirectory(bestCheckpoint().path())) {
+            throw new Dpo4jException("the best model before " + loaded.directory + " is that of step " + best.step()
+                    + ", but " + bestCheckpoint() + " does not exist; go on from a checkpoint beside it");
+        }
         listener.notice("goes on from " + loaded.directory);
+    }
+
+    /** The checkpoint of the best step: of this run, or of the one that it goes on from. */
+    private CheckpointDirectory bestCheckpoint() {
+        CheckpointDirectory own = CheckpointDirectory.in(output(), best.step());
+        return resumed == null || Files.isDirectory(own.path())
+                ? own
+                : CheckpointDirectory.in(resumed.path().resolveSibling(""), best.step());
+    }
+
+    /**
+     * Replaces the weights after the last step by the best ones, if the run ends with these. Returns their step.
+     *
+     * @param last the step of the weights
+     */
+    int loadBest(int last) {
+        if (best.step() == 0) {
+            return last;
+        }
+        if (best.step() != last) {
+            String fault = bestCheckpoint().fault();
+            if (fault != null) {
+                listener.notice(fault + "; so the model is that of the last step, " + last
+                        + ", and not the best, that of step " + best.step());
+                return last;
+            }
+            model.replaceWeights(bestCheckpoint().path());
+        }
+        listener.notice(best.loaded(last));
+        return best.step();
     }
 }

@@ -32,6 +32,7 @@ import org.dpo4j.model.PassMemory;
  * @param optimizerArrays small arrays of the optimizer
  * @param reference weights of the reference, if it is not the model in training
  * @param isReferenceKept whether the reference is there during training
+ * @param samples with generate_during_eval: the reference's weights, and memory of generation and its log-probs
  */
 public record MemoryPlan(
         long weights,
@@ -42,7 +43,8 @@ public record MemoryPlan(
         long arrays,
         long optimizerArrays,
         long reference,
-        boolean isReferenceKept) {
+        boolean isReferenceKept,
+        long samples) {
 
     /** The plan of a run that trains these steps. */
     static MemoryPlan of(Objective objective, Steps steps, ReferencePlan reference, TrainOptions options) {
@@ -52,12 +54,13 @@ public record MemoryPlan(
                 objective.bytes(),
                 options,
                 options.logging().loggingInterval(steps.total()),
-                reference);
+                reference,
+                EvaluationSamples.bytes(objective, options));
     }
 
     /** The plan of weights, gradients and optimizer, without passes. */
     static MemoryPlan ofState(Parameters parameters, TrainOptions options) {
-        return of(parameters, Passes.NONE, 0, options, 1, ReferencePlan.NONE);
+        return of(parameters, Passes.NONE, 0, options, 1, ReferencePlan.NONE, 0);
     }
 
     private static MemoryPlan of(
@@ -66,7 +69,8 @@ public record MemoryPlan(
             long arrays,
             TrainOptions options,
             int ring,
-            ReferencePlan reference) {
+            ReferencePlan reference,
+            long samples) {
         return new MemoryPlan(
                 parameters.dtype().bytes() * parameters.count(),
                 Optimizer.masterBytes(parameters, options),
@@ -76,7 +80,8 @@ public record MemoryPlan(
                 arrays,
                 Optimizer.arrayBytes(parameters, ring),
                 reference.modelBytes(),
-                reference.isKept());
+                reference.isKept(),
+                samples);
     }
 
     /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
@@ -84,7 +89,11 @@ public record MemoryPlan(
         long optimizer = masterWeights + moments + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
         long ofReference = reference + passes.reference().total();
-        return weights + gradients + arrays + (isReferenceKept ? ofReference + steps : Math.max(ofReference, steps));
+        return weights
+                + gradients
+                + arrays
+                + samples
+                + (isReferenceKept ? ofReference + steps : Math.max(ofReference, steps));
     }
 
     /** Throws, with advice on what to lower, if the run needs more than {@code available} bytes. */
@@ -112,6 +121,9 @@ public record MemoryPlan(
         if (isReferenceKept) {
             ways.add("leave precompute_ref_log_probs and sync_ref_model out");
         }
+        if (samples > 0) {
+            ways.add("leave generate_during_eval out");
+        }
         ways.add("use a smaller model");
         return ways;
     }
@@ -127,6 +139,7 @@ public record MemoryPlan(
         parts.put("activations", training.activations());
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());
+        parts.put("samples of evaluations", samples);
         String when = isReferenceKept ? "" : " (before training)";
         parts.put("reference model" + when, reference);
         parts.put("reference log-probs" + when, passes.reference().total());

@@ -2,6 +2,9 @@ package org.dpo4j.train;
 
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
+import org.dpo4j.data.Prompt;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.PassMemory;
@@ -89,6 +92,15 @@ interface Objective extends AutoCloseable {
 
     /** The sets of evaluation rows; empty if there are none. */
     List<EvalSet> evaluationSets();
+
+    /** Names that {@link #metrics} and {@link #evaluate} may have. */
+    Set<String> metricNames();
+
+    /** The first different prompts of the first evaluation set, at most {@code max}. */
+    List<Prompt> evaluationPrompts(int max);
+
+    /** The factor of rewards; empty if the loss has no reference. */
+    OptionalDouble beta();
 
     /** Which evaluation rows are training rows too. */
     TrainingOverlap trainingOverlap();

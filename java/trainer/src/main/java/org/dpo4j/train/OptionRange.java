@@ -17,6 +17,8 @@ public enum OptionRange {
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
     CALIBRATION_BINS(1, 1000),
     DESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
+    EARLY_STOPPING_PATIENCE(1, 1_000_000_000),
+    EARLY_STOPPING_THRESHOLD(0, 1e30, "from 0 to 1e30"),
     EVAL_DELAY(0, 1_000_000_000, "from 0 to 1,000,000,000"),
     /** A value below 1 is a share of all steps. */
     EVAL_STEPS(
@@ -24,6 +26,9 @@ public enum OptionRange {
             1_000_000_000,
             "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
             OptionRange::isStepsOrShare),
+    GENERATION_MAX_NEW_TOKENS(1, 1_000_000),
+    GENERATION_NUM_PROMPTS(1, 256),
+    GENERATION_TEMPERATURE(0, 1e6, "0, or from 1e-30 to 1e6", value -> value == 0 || value >= 1e-30),
     GRADIENT_ACCUMULATION_STEPS(1, 1_000_000),
     KL_MAX_NEW_TOKENS(1, 1_000_000_000),
     KL_SAMPLES(0, 1_000_000),

@@ -1,7 +1,10 @@
 package org.dpo4j.train;
 
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.PreferenceLoss.Metric;
 
 /** The metrics of preference losses under TRL's names. */
@@ -23,6 +26,13 @@ final class PreferenceMeans {
     }
 
     private PreferenceMeans() {}
+
+    /** The names of all metrics; those of rewards if {@code hasRewards}. */
+    static Set<String> names(boolean hasRewards) {
+        return NAMES.keySet().stream()
+                .filter(name -> hasRewards || !name.startsWith("rewards/"))
+                .collect(Collectors.toCollection(LinkedHashSet::new));
+    }
 
     /** The mean of each metric that has a count above 0. Leaves rewards out unless {@code hasRewards}. */
     static Map<String, Double> of(double[] metrics, boolean hasRewards) {

@@ -5,6 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
@@ -289,6 +291,16 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     public void state(SavedState saved) {
         saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
         saved.array("running_mean", "F64", runningMean.address(), MEAN_BYTES / Double.BYTES);
+    }
+
+    @Override
+    public OptionalDouble beta() {
+        return options.hasReference() ? OptionalDouble.of(options.preference().beta()) : OptionalDouble.empty();
+    }
+
+    @Override
+    public Set<String> metricNames() {
+        return PreferenceMeans.names(options.hasRewards());
     }
 
     @Override

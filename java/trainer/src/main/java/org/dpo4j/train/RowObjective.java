@@ -1,10 +1,13 @@
 package org.dpo4j.train;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.Prompt;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
@@ -197,6 +200,18 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final TrainingOverlap trainingOverlap() {
         return TrainingOverlap.find(rows, evalRows, row -> size(rows, row), row -> size(evalRows, row), this::ids);
+    }
+
+    @Override
+    public final List<Prompt> evaluationPrompts(int max) {
+        Map<List<Integer>, Prompt> prompts = new LinkedHashMap<>();
+        int end = evalRows.sets().isEmpty() ? 0 : evalRows.sets().get(0).end();
+        for (int i = 0; i < end && prompts.size() < max; i++) {
+            T row = evalRows.get(i);
+            int[] prompt = ids(row).get(0);
+            prompts.putIfAbsent(IntStream.of(prompt).boxed().toList(), new Prompt(number(row), prompt));
+        }
+        return List.copyOf(prompts.values());
     }
 
     /** Queues work that must precede the forward pass of a batch of evaluation rows. */

@@ -5,6 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
@@ -173,6 +175,16 @@ final class SequenceObjective extends RowObjective<Sequence> {
         readKept();
         saved.real("loss_sum", () -> readSum, value -> readSum = value);
         saved.whole("loss_terms", () -> terms, value -> terms = value);
+    }
+
+    @Override
+    public OptionalDouble beta() {
+        return OptionalDouble.empty();
+    }
+
+    @Override
+    public Set<String> metricNames() {
+        return Set.of("loss");
     }
 
     @Override

@@ -7,12 +7,15 @@ import java.util.Map;
 import java.util.concurrent.CancellationException;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Diagnoses;
+import org.dpo4j.report.Generations;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.report.RunStart;
+import org.dpo4j.report.record.GenerationFiles;
 import org.dpo4j.train.checkpoint.SavedState;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains, evaluates and writes metrics. On a CUDA device a read waits for all queued work, so the loop reads only every
@@ -43,6 +46,8 @@ final class TrainLoop {
     /** Whether the evaluation after the last step is still to be done. */
     private boolean isEvaluationDue;
 
+    private @Nullable EvaluationSamples samples;
+
     TrainLoop(
             RunState state,
             TrainOptions options,
@@ -70,14 +75,19 @@ final class TrainLoop {
             try {
                 train();
                 checkpoints.await();
+                trained = checkpoints.loadBest(state.step());
             } catch (RuntimeException | Error e) {
                 trained = lastApplied(e);
                 checkpoints.awaitAfter(e);
                 throw e;
             }
         }
-        trained = state.step();
         return List.copyOf(history);
+    }
+
+    /** Generates these samples at each evaluation; null: none. */
+    void generate(@Nullable EvaluationSamples given) {
+        samples = given;
     }
 
     /** The step that produced the weights; {@link #UNKNOWN} if the device cannot be read. */
@@ -106,6 +116,9 @@ final class TrainLoop {
         if (!isBegun) {
             isBegun = true;
             log.begin();
+            if (state.step() == 0) {
+                GenerationFiles.delete(options.output().directory());
+            }
             listener.started(start.at(state.step(), history));
         }
     }
@@ -121,6 +134,7 @@ final class TrainLoop {
     /** Lists what a checkpoint stores beside the weights. */
     private SavedState saved() {
         SavedState saved = state.saved();
+        checkpoints.best().state(saved);
         saved.whole("logged_rows", () -> loggedRows, value -> loggedRows = value);
         saved.whole("total_steps", () -> state.steps().total(), this::tellOtherSteps);
         saved.whole("logged_tokens", () -> loggedTokens, value -> loggedTokens = value);
@@ -153,7 +167,7 @@ final class TrainLoop {
         loggedAt = System.nanoTime();
         isEvaluationDue |= state.step() == 0 && times.isDueAfter(0);
         evaluateIfDue();
-        while (!state.isOver()) {
+        while (!state.isOver() && !checkpoints.best().isStopped()) {
             stopIfCancelled();
             state.accumulate();
             if (state.step() == 0) {
@@ -174,6 +188,9 @@ final class TrainLoop {
             if (checkpoints.isDueAfter(state.step(), state.steps())) {
                 writeCheckpoint();
             }
+        }
+        if (!state.isOver()) {
+            listener.notice(checkpoints.best().stop(state.step()));
         }
     }
 
@@ -243,19 +260,33 @@ final class TrainLoop {
         loggedAt = System.nanoTime();
     }
 
+    /** Evaluates all sets and generates samples, then writes them, so that a cancelled evaluation has written nothing. */
     private void logEvaluation() {
         long began = System.nanoTime();
-        state.objective().evaluationSets().forEach(this::logEvaluation);
+        int step = state.step();
+        List<Metrics> lines = new ArrayList<>();
+        state.objective().evaluationSets().forEach(set -> lines.add(evaluation(set)));
+        Generations generations = samples == null ? null : samples.generate(step);
+        lines.forEach(this::write);
+        if (generations != null) {
+            listener.generations(generations);
+        }
+        if (step > 0) {
+            Map<String, Double> all = new LinkedHashMap<>();
+            lines.forEach(line -> all.putAll(line.values()));
+            boolean isKept = state.isOver() || checkpoints.isScheduledAfter(step, state.steps());
+            checkpoints.best().add(step, all, isKept);
+        }
         loggedAt += System.nanoTime() - began;
     }
 
-    private void logEvaluation(EvalSet set) {
+    private Metrics evaluation(EvalSet set) {
         long began = System.nanoTime();
         Map<String, Double> values = new LinkedHashMap<>();
         state.objective().evaluate(set).forEach((name, value) -> values.put(set.prefix() + name, value));
         values.put("epoch", state.epoch());
         values.put(set.prefix() + "runtime", seconds(began));
-        write(new Metrics(state.step(), values));
+        return new Metrics(state.step(), values);
     }
 
     /** Throws if the mean loss is not finite: a loss can overflow even if its gradient does not. */

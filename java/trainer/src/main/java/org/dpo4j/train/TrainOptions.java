@@ -31,6 +31,8 @@ public record TrainOptions(
         LoggingOptions logging,
         EvaluationOptions evaluation,
         ReportOptions report,
+        BestModelOptions bestModel,
+        SampleOptions samples,
         SeedOptions seeds,
         ReferenceOptions reference) {
 
@@ -47,6 +49,8 @@ public record TrainOptions(
         logging = OptionGroup.checked(logging);
         evaluation = OptionGroup.checked(evaluation);
         report = OptionGroup.checked(report);
+        bestModel = OptionGroup.checked(bestModel);
+        samples = OptionGroup.checked(samples);
         seeds = OptionGroup.checked(seeds);
         reference = OptionGroup.checked(reference);
         report.checkTargets();
@@ -63,6 +67,8 @@ public record TrainOptions(
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
         checkEvaluation(evaluation, data);
+        bestModel.check(evaluation, checkpoint, logging.loggingSteps);
+        samples.check(evaluation, reference);
     }
 
     private static void checkEvaluation(EvaluationOptions evaluation, DataOptions data) {
@@ -189,6 +195,8 @@ public record TrainOptions(
                 logging,
                 evaluation,
                 report,
+                bestModel,
+                samples,
                 seeds,
                 reference);
     }

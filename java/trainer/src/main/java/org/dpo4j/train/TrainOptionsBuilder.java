@@ -43,6 +43,12 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private final ReportOptions report = new ReportOptions();
 
     @Mixin
+    private final BestModelOptions bestModel = new BestModelOptions();
+
+    @Mixin
+    private final SampleOptions samples = new SampleOptions();
+
+    @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
 
     TrainOptionsBuilder(double learningRate, SamplingStrategy defaultOrder) {
@@ -367,6 +373,51 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B loadBestModelAtEnd(boolean value) {
+        bestModel.loadBestModelAtEnd = value;
+        return self();
+    }
+
+    public B metricForBestModel(String value) {
+        bestModel.metricForBestModel = value;
+        return self();
+    }
+
+    public B greaterIsBetter(boolean value) {
+        bestModel.greaterIsBetter = value;
+        return self();
+    }
+
+    public B earlyStoppingPatience(int value) {
+        bestModel.earlyStoppingPatience = value;
+        return self();
+    }
+
+    public B earlyStoppingThreshold(double value) {
+        bestModel.earlyStoppingThreshold = value;
+        return self();
+    }
+
+    public B generateDuringEval(boolean value) {
+        samples.generateDuringEval = value;
+        return self();
+    }
+
+    public B generationNumPrompts(int value) {
+        samples.generationNumPrompts = value;
+        return self();
+    }
+
+    public B generationMaxNewTokens(int value) {
+        samples.generationMaxNewTokens = value;
+        return self();
+    }
+
+    public B generationTemperature(double value) {
+        samples.generationTemperature = value;
+        return self();
+    }
+
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
         return new TrainOptions(
@@ -380,6 +431,8 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                 logging,
                 evaluation,
                 report,
+                bestModel,
+                samples,
                 seeds,
                 referenceOptions());
     }

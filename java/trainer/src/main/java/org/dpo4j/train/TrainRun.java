@@ -73,6 +73,10 @@ final class TrainRun {
                         model, options, () -> RunIdentity.find(options, objective, reference.weightsHash()), listener);
                 Checkpoints.@Nullable Loaded loaded = checkpoints.load();
                 facts.put("checkpoints", checkpoints.fact(steps));
+                checkpoints.best().check(objective);
+                if (!checkpoints.best().fact().isEmpty()) {
+                    facts.put("best model", checkpoints.best().fact());
+                }
                 long lines = maxLines(options, steps);
                 facts.put(
                         "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
@@ -151,9 +155,13 @@ final class TrainRun {
     private static List<Metrics> train(
             TrainOptions options, Prepared run, RunListener listener, OutputDirectory output) {
         FinalSave last = new FinalSave(run.model, options.model().directory(), output, listener);
-        try (MetricsLog log = output.metrics(listener)) {
+        try (MetricsLog log = output.metrics(listener);
+                EvaluationSamples samples = options.samples().generateDuringEval
+                        ? new EvaluationSamples(run.model, run.objective, options, listener)
+                        : null) {
             RunState state = RunState.begin(run.objective, run.steps, options, run.reference, listener);
             TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints, run.start);
+            loop.generate(samples);
             try {
                 List<Metrics> history = train(loop, run, last);
                 if (log.hasWaitingLines()) {

@@ -1,7 +1,9 @@
 package org.dpo4j.train;
 
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import org.dpo4j.kernels.PreferenceLoss.Metric;
 
 /** The metrics of unpaired losses under the names of TRL's KTOTrainer. Desirable completions are called chosen. */
@@ -22,6 +24,16 @@ final class UnpairedMeans {
     }
 
     private UnpairedMeans() {}
+
+    /** The names of all metrics; kl if {@code hasBaseline}. */
+    static Set<String> names(boolean hasBaseline) {
+        Set<String> names = new LinkedHashSet<>(NAMES.keySet());
+        names.add("rewards/margins");
+        if (!hasBaseline) {
+            names.remove("kl");
+        }
+        return names;
+    }
 
     /**
      * The mean of each metric over the rows or tokens that have it. Metrics of a label that no row has are left out. The

@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.UnpairedCompletion;
@@ -282,6 +284,16 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     @Override
     public void state(SavedState saved) {
         saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
+    }
+
+    @Override
+    public OptionalDouble beta() {
+        return OptionalDouble.of(options.loss().beta());
+    }
+
+    @Override
+    public Set<String> metricNames() {
+        return UnpairedMeans.names(options.hasBaseline());
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
@@ -49,6 +50,17 @@ public final class GenerationFiles {
         }
         Path file = directory.resolve("step-" + generations.step() + ".jsonl");
         OutputFile.write(file, lines.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Deletes the samples of an earlier run. */
+    public static void delete(Path run) {
+        Path directory = run.resolve(DIRECTORY);
+        try {
+            DirectoryFiles.deleteTree(directory);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    directory + " cannot be deleted (" + FileErrors.reason(e) + "); delete it by hand", e);
+        }
     }
 
     private static ObjectNode json(Continuation continuation) {

@@ -89,7 +89,7 @@ public record CheckpointDirectory(Path path, int step) {
      */
     public static Unfinished begin(Path output, int step, Content content) {
         Path writing = output.resolve(WRITING);
-        CheckpointDirectory checkpoint = new CheckpointDirectory(output.resolve("checkpoint-" + step), step);
+        CheckpointDirectory checkpoint = in(output, step);
         checkpoint.writing(() -> {
             DirectoryFiles.deleteTree(writing);
             Files.createDirectory(writing);
@@ -138,6 +138,11 @@ public record CheckpointDirectory(Path path, int step) {
         }
         found.sort(Comparator.comparingInt(CheckpointDirectory::step));
         return found;
+    }
+
+    /** The checkpoint of a step in an output directory, whether it exists or not. */
+    public static CheckpointDirectory in(Path output, int step) {
+        return new CheckpointDirectory(output.resolve("checkpoint-" + step), step);
     }
 
     /** A checkpoint by its path. Throws if the name is not {@code checkpoint-STEP}. */
