@@ -39,9 +39,7 @@ class TrlExamplesTest {
         words.addAll(Arrays.asList(options.strip().split(" +")));
         words.addAll(Cli.words(
                 "--model_name_or_path %s --dataset_name %s --output_dir %s --max_steps 1 --device cpu",
-                Cli.MODEL,
-                rows,
-                directory.resolve("out")));
+                Cli.MODEL, rows, directory.resolve("out")));
         return words;
     }
 
@@ -64,8 +62,8 @@ class TrlExamplesTest {
         Path texts = TestFiles.write(directory.resolve("texts.jsonl"), "{\"ids\":[3,4,5,6]}\n");
         Path yaml = TestFiles.write(
                 directory.resolve("example_config.yaml"),
-                "# env:\n#   CUDA_VISIBLE_DEVICES: 0\nmodel_name_or_path:\n  " + Cli.MODEL + "\ndataset_name:\n  " + texts
-                        + "\nreport_to:\n  none\nlearning_rate:\n  0.0001\nlr_scheduler_type:\n  cosine\n");
+                "# env:\n#   CUDA_VISIBLE_DEVICES: 0\nmodel_name_or_path:\n  " + Cli.MODEL + "\ndataset_name:\n  "
+                        + texts + "\nreport_to:\n  none\nlearning_rate:\n  0.0001\nlr_scheduler_type:\n  cosine\n");
         Cli.run("sft --config %s --output_dir %s --device cpu", yaml, directory.resolve("out"))
                 .assertSucceeded();
     }
@@ -128,6 +126,9 @@ class TrlExamplesTest {
         """)
     void linesOfOtherProjectsAreRefusedWithAdvice(String command, String line, String advice) {
         Path yaml = TestFiles.write(directory.resolve("other.yaml"), line + "\n");
-        Cli.run(command + " --config %s", yaml).assertThatError().startsWith("dpo4j: error: " + yaml + " line 1: ").endsWith(advice);
+        Cli.run(command + " --config %s", yaml)
+                .assertThatError()
+                .startsWith("dpo4j: error: " + yaml + " line 1: ")
+                .endsWith(advice);
     }
 }

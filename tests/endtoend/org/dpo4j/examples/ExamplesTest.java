@@ -3,6 +3,7 @@ package org.dpo4j.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.DoubleSupplier;
 import java.util.regex.Matcher;
@@ -24,6 +26,7 @@ import org.dpo4j.train.DpoTrainer;
 import org.dpo4j.train.KtoOptions;
 import org.dpo4j.train.KtoTrainer;
 import org.dpo4j.train.TinyRun;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -198,6 +201,71 @@ class ExamplesTest {
     private static String click(String conversation, String prompt, String answer, String thumb, int second) {
         return "{\"conversation\":\"%s\",\"prompt\":\"%s\",\"answer\":\"%s\",\"thumb\":%s,\"time\":\"2026-11-29T12:00:0%dZ\"}"
                 .formatted(conversation, prompt, answer, thumb, second);
+    }
+
+    /** A judge that prints line numbers prefers the last sample of a prompt to the first. */
+    @Test
+    void iterativeDpoTrainsTwice() throws IOException, InterruptedException {
+        TinyRun.writeModelAndPairs(directory);
+        Path model = LetterTokenizer.write(directory.resolve("model"), true);
+        Path prompts = Files.writeString(directory.resolve("prompts.jsonl"), "{\"prompt\":\"ab\"}\n{\"prompt\":\"cd\"}\n");
+        Path judged = directory.resolve("judged");
+        String[] options = {"--learning_rate", "1e-2", "--device", "cpu"};
+        assertThat(iterate(model, prompts, judged, "awk '{ print NR }'", options))
+                .contains("round 1: 8 answers, 2 pairs\n", "round 2: 8 answers, 2 pairs\n")
+                .endsWith("trained model: " + judged.resolve("round-2/model") + "\n");
+        for (int round = 1; round <= 2; round++) {
+            List<JsonNode> samples = lines(judged.resolve("round-" + round + "/samples.jsonl"));
+            List<JsonNode> pairs = lines(judged.resolve("round-" + round + "/pairs.jsonl"));
+            for (int i = 0; i < 2; i++) {
+                assertThat(pairs.get(i).get("chosen_ids")).isEqualTo(samples.get(4 * i + 3).get("completion_ids"));
+                assertThat(pairs.get(i).get("rejected_ids")).isEqualTo(samples.get(4 * i).get("completion_ids"));
+            }
+        }
+    }
+
+    /** A model that was trained judges itself, by its implicit rewards. */
+    @Test
+    @Tag("long")
+    void iterativeDpoRanksByScore() throws IOException, InterruptedException {
+        TinyRun.writeModelAndPairs(directory);
+        Path model = LetterTokenizer.write(directory.resolve("model"), true);
+        DpoOptions dpo = DpoOptions.builder()
+                .modelNameOrPath(model)
+                .datasetName(directory.resolve("pairs.jsonl"))
+                .outputDir(directory.resolve("dpo"))
+                .learningRate(1e-2)
+                .device("cpu")
+                .maxSteps(2)
+                .build();
+        DpoTrainer.train(dpo, metrics -> {});
+        Path prompts = Files.writeString(directory.resolve("prompts.jsonl"), "{\"prompt\":\"ab\"}\n");
+        Path output = directory.resolve("scored");
+        assertThat(iterate(directory.resolve("dpo"), prompts, output, "score", "--device", "cpu"))
+                .contains("round 2: 4 answers, 1 pairs\n");
+        List<JsonNode> rewards = lines(output.resolve("round-1/rewards.jsonl"));
+        int best = 0;
+        for (int i = 1; i < 4; i++) {
+            best = reward(rewards, i) > reward(rewards, best) ? i : best;
+        }
+        assertThat(lines(output.resolve("round-1/pairs.jsonl")).get(0).get("chosen_ids"))
+                .isEqualTo(lines(output.resolve("round-1/samples.jsonl")).get(best).get("completion_ids"));
+    }
+
+    private static double reward(List<JsonNode> rewards, int row) {
+        return rewards.get(row).get("rewards").doubleValue();
+    }
+
+    private String iterate(Path model, Path prompts, Path output, String judge, String... options)
+            throws IOException, InterruptedException {
+        List<String> words = new ArrayList<>(List.of(
+                model.toString(), directory.resolve("model").toString(), prompts.toString(), output.toString(), judge));
+        words.addAll(List.of(options));
+        return run("IterativeDpo.java", words.toArray(String[]::new));
+    }
+
+    private static List<JsonNode> lines(Path file) throws IOException {
+        return Files.readAllLines(file).stream().map(TestFiles::json).toList();
     }
 
     /** Runs a source file on this class path; the output. */
