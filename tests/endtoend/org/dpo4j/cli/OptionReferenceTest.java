@@ -1,6 +1,7 @@
 package org.dpo4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -8,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -32,6 +35,31 @@ class OptionReferenceTest {
         Cli.run("options --output_dir %s", directory).assertSucceeded();
         options = Files.readString(directory.resolve("OPTIONS.md"));
         dpo = TestFiles.json(directory.resolve("schema/dpo.json"));
+    }
+
+    /** The files in the repository are those that the program writes now. */
+    @Test
+    void committedFilesAreCurrent() throws IOException {
+        Map<String, String> written = files(directory);
+        Map<String, String> committed = files(TestFiles.repository(""));
+        String remedy = "run ./dpo4j options in the root of the repository, and commit OPTIONS.md and schema/";
+        assertThat(committed.keySet()).as(remedy).isEqualTo(written.keySet());
+        written.forEach((name, content) -> {
+            if (!content.equals(committed.get(name))) {
+                fail(name + " is stale: " + remedy);
+            }
+        });
+    }
+
+    private static Map<String, String> files(Path root) throws IOException {
+        Map<String, String> files = new TreeMap<>();
+        files.put("OPTIONS.md", Files.readString(root.resolve("OPTIONS.md")));
+        try (Stream<Path> schemas = Files.list(root.resolve("schema"))) {
+            for (Path schema : (Iterable<Path>) schemas::iterator) {
+                files.put("schema/" + schema.getFileName(), Files.readString(schema));
+            }
+        }
+        return files;
     }
 
     private static JsonNode property(String name) {

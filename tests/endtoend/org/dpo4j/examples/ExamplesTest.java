@@ -11,8 +11,8 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.Arrays;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleSupplier;
 import java.util.regex.Matcher;
@@ -208,7 +208,8 @@ class ExamplesTest {
     void iterativeDpoTrainsTwice() throws IOException, InterruptedException {
         TinyRun.writeModelAndPairs(directory);
         Path model = LetterTokenizer.write(directory.resolve("model"), true);
-        Path prompts = Files.writeString(directory.resolve("prompts.jsonl"), "{\"prompt\":\"ab\"}\n{\"prompt\":\"cd\"}\n");
+        Path prompts =
+                Files.writeString(directory.resolve("prompts.jsonl"), "{\"prompt\":\"ab\"}\n{\"prompt\":\"cd\"}\n");
         Path judged = directory.resolve("judged");
         String[] options = {"--learning_rate", "1e-2", "--device", "cpu"};
         assertThat(iterate(model, prompts, judged, "awk '{ print NR }'", options))
@@ -218,8 +219,10 @@ class ExamplesTest {
             List<JsonNode> samples = lines(judged.resolve("round-" + round + "/samples.jsonl"));
             List<JsonNode> pairs = lines(judged.resolve("round-" + round + "/pairs.jsonl"));
             for (int i = 0; i < 2; i++) {
-                assertThat(pairs.get(i).get("chosen_ids")).isEqualTo(samples.get(4 * i + 3).get("completion_ids"));
-                assertThat(pairs.get(i).get("rejected_ids")).isEqualTo(samples.get(4 * i).get("completion_ids"));
+                assertThat(pairs.get(i).get("chosen_ids"))
+                        .isEqualTo(samples.get(4 * i + 3).get("completion_ids"));
+                assertThat(pairs.get(i).get("rejected_ids"))
+                        .isEqualTo(samples.get(4 * i).get("completion_ids"));
             }
         }
     }
@@ -249,7 +252,8 @@ class ExamplesTest {
             best = reward(rewards, i) > reward(rewards, best) ? i : best;
         }
         assertThat(lines(output.resolve("round-1/pairs.jsonl")).get(0).get("chosen_ids"))
-                .isEqualTo(lines(output.resolve("round-1/samples.jsonl")).get(best).get("completion_ids"));
+                .isEqualTo(
+                        lines(output.resolve("round-1/samples.jsonl")).get(best).get("completion_ids"));
     }
 
     private static double reward(List<JsonNode> rewards, int row) {

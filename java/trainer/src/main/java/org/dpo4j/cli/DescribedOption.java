@@ -1,7 +1,9 @@
 package org.dpo4j.cli;
 
+import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -32,15 +34,21 @@ record DescribedOption(
     /** A number that ends a description, for options without a field, whose default picocli does not know. */
     private static final Pattern LAST_DEFAULT = Pattern.compile("default (-?[0-9][-0-9.eE]*)\\.(?= |$)");
 
-    /** The options of a command that a config file may set, in the order of its help. */
+    /**
+     * The options of a command that a config file may set: first those that are fields, in the order of its help, then those
+     * that are methods, by name, because Java lists methods in any order.
+     */
     static List<DescribedOption> settable(CommandSpec command) {
-        List<DescribedOption> options = new ArrayList<>();
+        List<DescribedOption> fields = new ArrayList<>();
+        List<DescribedOption> methods = new ArrayList<>();
         for (OptionSpec option : command.options()) {
             if (OptionNames.settable(command).contains(OptionNames.normalised(option.longestName()))) {
-                options.add(read(option));
+                (option.userObject() instanceof Method ? methods : fields).add(read(option));
             }
         }
-        return options;
+        methods.sort(Comparator.comparing(DescribedOption::name));
+        fields.addAll(methods);
+        return fields;
     }
 
     static DescribedOption read(OptionSpec option) {

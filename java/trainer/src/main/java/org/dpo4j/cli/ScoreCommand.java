@@ -137,7 +137,12 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void requireSameVocabulary(Architecture policy, Architecture other) {
-        if (policy.vocabSize() != other.vocabSize()) {
+        String difference = Tokenizer.difference(modelOptions.directory(), referenceDirectory());
+        if (difference != null) {
+            throw new Dpo4jException("ref_model_name_or_path " + reference + " has another tokenizer than "
+                    + modelOptions.directory() + ": " + difference + "; give the model from which training began");
+        }
+        if (policy.vocabSize() != other.vocabSize() && !Tokenizer.isIn(referenceDirectory())) {
             throw new Dpo4jException("ref_model_name_or_path " + reference + " has " + other.vocabSize()
                     + " token ids, but model_name_or_path " + modelOptions.directory() + " has " + policy.vocabSize()
                     + "; give the model from which training began");

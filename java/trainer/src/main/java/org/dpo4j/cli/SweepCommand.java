@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
             "KL is an estimate: answers are sampled from the trained model at temperature 1, one for each of the first"
                     + " kl_samples different prompts of the evaluation rows, and KL is the mean of log-prob - reference"
                     + " log-prob in nats per answer. An answer that is longer than kl_max_new_tokens counts with its first"
-                    + " tokens. The reference is the model that training began with."
+                    + " tokens. The reference is ref_model_name_or_path, or else the model that"
+                    + " training began with."
         },
         sortOptions = false)
 final class SweepCommand implements Callable<Integer> {

@@ -24,7 +24,7 @@ import org.dpo4j.model.ScoringModel;
 import org.dpo4j.report.RunListener;
 
 /**
- * The KL divergence of a trained model from the model that training began with, in nats per answer, estimated from samples
+ * The KL divergence of a trained model from its reference before training, in nats per answer, estimated from samples
  * as in section 6.1 of Rafailov et al. 2023: answers are sampled from the trained model at temperature 1, one for each
  * prompt of the evaluation rows, and the estimate is the mean of log-prob - reference log-prob. An answer that is cut at
  * the maximum number of tokens counts with its first tokens, so the estimate is then that of the cut answers.
@@ -51,7 +51,8 @@ public record KlEstimate(double mean, double standardError, int samples) {
     public static KlEstimate measure(DpoOptions run, Sampling sampling, RunListener listener) {
         TrainOptions options = run.train();
         Path trained = options.output().directory();
-        Path before = options.model().directory();
+        Path other = options.reference().refModelNameOrPath;
+        Path before = other == null ? options.model().directory() : other;
         try (Device device = options.device().open(reason -> {})) {
             List<Sequence> answers = new ArrayList<>();
             float[] policy = use(trained, options, device, listener, model -> {
