@@ -152,6 +152,42 @@ class EvaluationTest {
         }
     }
 
+    /** The rows of a set of kto are mismatched among themselves: the second set has the numbers that it has alone. */
+    @OnEachDType
+    void setsOfKtoAreApart(On on) {
+        List<UnpairedCompletion> judged = TinyRun.judged(8);
+        Map<String, List<UnpairedCompletion>> sets = new LinkedHashMap<>();
+        sets.put("first", judged.subList(0, 4)); // not a multiple of the batch of 3
+        sets.put("second", judged.subList(4, 8));
+        KtoOptions options = KtoOptions.builder()
+                .modelNameOrPath(directory)
+                .datasetName(directory)
+                .outputDir(directory)
+                .evalDataset(directory)
+                .perDeviceTrainBatchSize(3)
+                .perDeviceEvalBatchSize(3)
+                .learningRate(1e-2)
+                .maxSteps(2)
+                .build();
+        try (Model one = TinyRun.model(on);
+                Model other = TinyRun.model(on)) {
+            Metrics alone = last(TinyRun.kto(one, judged, judged.subList(4, 8), options));
+            Metrics beside = last(TinyRun.kto(other, judged, EvalRows.named(sets), options));
+            assertThat(alone.values()).containsKey("eval_kl");
+            alone.values().forEach((name, value) -> {
+                if (!name.equals("epoch") && !name.equals("eval_runtime")) {
+                    assertThat(beside.values().get(name.replace("eval_", "eval_second_")))
+                            .as(name)
+                            .isEqualTo(value);
+                }
+            });
+        }
+    }
+
+    private static Metrics last(TinyRun run) {
+        return run.history().get(run.history().size() - 1);
+    }
+
     private DpoOptions.Builder run(String output) throws IOException {
         TinyRun.writeModelAndPairs(directory);
         List<String> lines = Files.readAllLines(directory.resolve("pairs.jsonl"));
