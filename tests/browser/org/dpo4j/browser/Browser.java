@@ -4,6 +4,7 @@ import java.io.File;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.logging.Level;
 import org.openqa.selenium.JavascriptExecutor;
 import org.openqa.selenium.chrome.ChromeDriver;
@@ -63,7 +64,7 @@ final class Browser implements AutoCloseable {
     /** Runs JavaScript, which the tool may do although the page may not. */
     @SuppressWarnings("unchecked")
     <T> T ask(String script) {
-        return (T) ((JavascriptExecutor) driver).executeScript("return " + script);
+        return (T) Objects.requireNonNull(((JavascriptExecutor) driver).executeScript("return " + script));
     }
 
     /** Lines of the console so far. */
