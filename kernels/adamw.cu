@@ -7,11 +7,7 @@
 // is close to 1: rounding it to fp32 would leave 1.3e-8 v too much per step. For the same reason it does not multiply p by 1 - lr decay:
 // rounding that would lose digits of lr decay.
 //
-// One pass over all arrays; the clipped gradient is never stored. With a `master`, the master array holds the exact p, and the parameter is
-// p rounded. A bf16 parameter without a master is rounded stochastically. The mean of the rounded values is the exact p, so updates far
-// below the last digit of the parameter add up (Gupta et al. 2015). Rounding drops 16 bits of an element and uses 16 random bits. They come
-// from Philox: key = seed, counter = (element / 8, step). So the random bits of an element depend only on its number, the step and the
-// seed. If clip is NaN (the gradient was not finite), every array stays unchanged.
+// weight_update.cuh says how parameters are rounded.
 //
 // bf16 moments are rounded stochastically too, each with its own random bits. If gradients are small, a step lowers v by (1 - b2) v, which
 // for b2 = 0.999 is between 1/8 and 1/4 of a bf16 ulp. Rounded to nearest, v would never decay. The update of p uses m and v before
@@ -19,35 +15,15 @@
 //
 // Bytes moved per element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, bf16 moments). Predicted:
 // PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
-#include "philox.cuh"
-#include "vectors.cuh"
+#include "weight_update.cuh"
 
 namespace dpo4j::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-// Resident blocks per SM: 4 leave 64 registers per thread, 3 leave 80. Stochastic rounding spills with 64.
-template <bool kStochastic>
-constexpr int kBlocks = kStochastic ? 3 : 4;
-static_assert(kVector == 8, "a whole vector takes the bits of one counter");
-
-// The last word of a Philox counter: which of the three values of an element is rounded.
-enum class Rounded : uint32_t { kParameter, kM, kV };
-
-// Rounds N elements stochastically. `element` is the number of the first; for N > 1 it is a multiple of 8.
-template <int N>
-__device__ __forceinline__ Vec<N> round_elements(Vec<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
-  const uint64_t group = static_cast<uint64_t>(element) / kVector;
-  const uint4 random =
-      philox(make_uint4(static_cast<uint32_t>(group), static_cast<uint32_t>(group >> 32), step, static_cast<uint32_t>(what)), seed);
-  const int first = N == 1 ? static_cast<int>(element % kVector) : 0;
-#pragma unroll
-  for (int k = 0; k < N; k++) x[k] = round_stochastically(x[k], sixteen_bits(random, first + k));
-  return x;
-}
+constexpr int kThreads = kUpdateThreads;
 
 template <class T, class Moment, bool kStochastic>
-__global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
+__global__ void __launch_bounds__(kThreads, kUpdateBlocks<kStochastic>)
     step(T* parameter, float* master, Moment* m, Moment* v, const float* gradient, const float* rates, const float* clip,
          const uint32_t* random, int64_t first, int64_t count, float share1, float share2, float epsilon, float weight_decay) {
   constexpr bool kRoundMoments = sizeof(Moment) == 2;

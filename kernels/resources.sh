@@ -29,6 +29,12 @@ token_logprob_forward_backward.cu  Transformed 128
 lm_head_forward_sm90a.cu           (           168
 activation.cu                      (            64
 adamw.cu                           (            80
+adamw_8bit.cu                      (            80
+sgd.cu                             (            80
+rmsprop.cu                         (            80
+lion.cu                            (            80
+lerp.cu                            (            64
+uniform_noise.cu                   (            64
 column_sum.cu                      (            64
 embedding.cu                       (            48
 rms_norm.cu                        (            64

@@ -2,6 +2,7 @@
 set(DPO4J_KERNEL_SOURCES
     activation.cu
     adamw.cu
+    adamw_8bit.cu
     attention_backward.cu
     attention_backward_mma.cu
     attention_backward_sm90a.cu
@@ -13,17 +14,22 @@ set(DPO4J_KERNEL_SOURCES
     embedding.cu
     gradient_norm.cu
     layer_norm.cu
+    lerp.cu
+    lion.cu
     lm_head_forward_sm90a.cu
     preference_loss.cu
     residual.cu
     rms_norm.cu
+    rmsprop.cu
     rope.cu
     runtime.cu
     sample_tokens.cu
     scale_rows.cu
     sequence_sum.cu
+    sgd.cu
     token_logprob_backward.cu
     token_logprob_forward.cu
     token_logprob_forward_backward.cu
+    uniform_noise.cu
     unpaired_loss.cu)
 list(TRANSFORM DPO4J_KERNEL_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")

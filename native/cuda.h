@@ -2,9 +2,9 @@
 // no CUDA types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
 #pragma once
 
-#include "adamw.h"
 #include "dpo4j.h"
 #include "kernel_names.h"
+#include "optimizers.h"
 #include "rope.h"
 
 namespace dpo4j::cuda {
@@ -48,6 +48,12 @@ int run(const LaunchContext&, const dpo4j_preference_loss_params&);
 int run(const LaunchContext&, const dpo4j_unpaired_loss_params&);
 int run(const LaunchContext&, const dpo4j_gradient_norm_params&);
 int run(const LaunchContext&, const Adamw&);
+int run(const LaunchContext&, const Adamw8bit&);
+int run(const LaunchContext&, const Sgd&);
+int run(const LaunchContext&, const Rmsprop&);
+int run(const LaunchContext&, const Lion&);
+int run(const LaunchContext&, const dpo4j_lerp_params&);
+int run(const LaunchContext&, const dpo4j_uniform_noise_params&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 15
+#define DPO4J_ABI_VERSION 16
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -880,6 +880,148 @@ typedef struct dpo4j_adamw_params {
    Philox4x32-10 (Salmon et al. 2011) with the seed as key and the counter {e / 8 (64 bits), step, 0}. DPO4J_BF16 moments are rounded in the
    same way, with 1 (m) or 2 (v) as the last word of the counter. The update of the parameter uses the moments before rounding. */
 DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, const dpo4j_adamw_params* params);
+
+/* ---- adamw_8bit: adamw with moments of 8 bits, as AdamW8bit of bitsandbytes (Dettmers et al. 2022) ----------------------------------- */
+
+/* A block is 256 consecutive elements of the call; the last block may be shorter. An element of m is signed_map[code] times the block's
+   m_max, the max |m| of the block; an element of v is unsigned_map[code] times v_max. The maps are sorted and have 256 numbers each. For i
+   from 0 to 6, unsigned_map has 10^(i-6) (0.1 + 0.9 (k + 1/2) / 2^(i+1)), k from 0 to 2^(i+1) - 1; signed_map has these with 2^i in place of
+   2^(i+1), with both signs. Both also have 0 and 1. Code 0 with maximum 0 is moments of 0, with which a run begins. */
+typedef struct dpo4j_adamw_8bit_params {
+  void* parameter; /* dtype[count]; parameter, master, random and first are as in adamw */
+  float* master;
+  uint8_t* m;   /* u8[count] */
+  uint8_t* v;   /* u8[count] */
+  float* m_max; /* f32[ceil(count / 256)] */
+  float* v_max; /* f32[ceil(count / 256)] */
+  const float* gradient;
+  const float* rates; /* f32[3], as in adamw */
+  const float* clip;
+  const uint32_t* random;
+  int64_t first;
+  int64_t count;
+  dpo4j_adamw_options options;
+  int32_t dtype;
+} dpo4j_adamw_8bit_params;
+
+/* The step of adamw. The update of the parameter uses the moments before they are stored: divided by the new max of their block, and
+   rounded to the nearest number of the map (to the smaller one of two that are equally near). */
+DPO4J_API int32_t dpo4j_adamw_8bit(dpo4j_context*, const dpo4j_adamw_8bit_params* params);
+
+/* ---- sgd: with momentum, as torch.optim.SGD ------------------------------------------------------------------------------------------ */
+
+typedef struct dpo4j_sgd_options {
+  double momentum;
+  double weight_decay;
+} dpo4j_sgd_options;
+
+typedef struct dpo4j_sgd_params {
+  void* parameter; /* dtype[count]; parameter, master, random and first are as in adamw */
+  float* master;
+  float* velocity;       /* f32[count], torch's momentum_buffer; null if momentum is 0 */
+  const float* gradient; /* f32[count] */
+  const float* rates;    /* f32[2] on the device = {lr, share of the gradient}: share is 1 in the first step, then 1 - dampening */
+  const float* clip;
+  const uint32_t* random;
+  int64_t first;
+  int64_t count;
+  dpo4j_sgd_options options;
+  int32_t nesterov; /* 0 or 1; 1 needs a momentum */
+  int32_t dtype;
+} dpo4j_sgd_params;
+
+/* g = clip gradient + decay parameter; velocity = momentum velocity + share g; parameter -= lr velocity, or with nesterov lr (g + momentum
+   velocity), or without momentum lr g. The velocity begins as 0. If clip is NaN, nothing changes. */
+DPO4J_API int32_t dpo4j_sgd(dpo4j_context*, const dpo4j_sgd_params* params);
+
+/* ---- rmsprop: as torch.optim.RMSprop (Hinton 2012; centered: Graves 2013) ------------------------------------------------------------ */
+
+typedef struct dpo4j_rmsprop_options {
+  double alpha;
+  double epsilon;
+  double momentum;
+  double weight_decay;
+} dpo4j_rmsprop_options;
+
+typedef struct dpo4j_rmsprop_params {
+  void* parameter; /* dtype[count]; parameter, master, random and first are as in adamw */
+  float* master;
+  float* square;         /* f32[count], mean of the squared gradient */
+  float* mean;           /* f32[count], mean of the gradient; null: not centered */
+  float* velocity;       /* f32[count], torch's momentum_buffer; null if momentum is 0 */
+  const float* gradient; /* f32[count] */
+  const float* rates;    /* f32[1] on the device = {lr} */
+  const float* clip;
+  const uint32_t* random;
+  int64_t first;
+  int64_t count;
+  dpo4j_rmsprop_options options;
+  int32_t dtype;
+} dpo4j_rmsprop_params;
+
+/* g = clip gradient + decay parameter; square = alpha square + (1-alpha) g^2; mean = alpha mean + (1-alpha) g; u = g / (sqrt(square) +
+   epsilon), or centered g / (sqrt(max(0, square - mean^2)) + epsilon); velocity = momentum velocity + u; parameter -= lr velocity, or
+   without momentum lr u. The states begin as 0. If clip is NaN, nothing changes. */
+DPO4J_API int32_t dpo4j_rmsprop(dpo4j_context*, const dpo4j_rmsprop_params* params);
+
+/* ---- lion: sign of an interpolated momentum (Chen et al. 2023), as Lion of bitsandbytes ---------------------------------------------- */
+
+typedef struct dpo4j_lion_options {
+  double beta1;
+  double beta2;
+  double weight_decay;
+} dpo4j_lion_options;
+
+typedef struct dpo4j_lion_params {
+  void* parameter; /* dtype[count]; parameter, master, random and first are as in adamw */
+  float* master;
+  float* m;              /* f32[count], mean of the gradient */
+  const float* gradient; /* f32[count] */
+  const float* rates;    /* f32[1] on the device = {lr} */
+  const float* clip;
+  const uint32_t* random;
+  int64_t first;
+  int64_t count;
+  dpo4j_lion_options options;
+  int32_t dtype;
+} dpo4j_lion_params;
+
+/* g = clip gradient; parameter -= lr (decay parameter + sign(b1 m + (1-b1) g)); m = b2 m + (1-b2) g. sign(0) is 0. m begins as 0. If clip
+   is NaN, nothing changes. */
+DPO4J_API int32_t dpo4j_lion(dpo4j_context*, const dpo4j_lion_params* params);
+
+/* ---- lerp: linear interpolation of arrays, for moving averages of weights ------------------------------------------------------------ */
+
+typedef struct dpo4j_lerp_params {
+  void* out;      /* dtype[count], updated */
+  const void* in; /* in_dtype[count] */
+  int64_t count;
+  float share; /* in [0, 1] */
+  int32_t dtype;
+  int32_t in_dtype;
+} dpo4j_lerp_params;
+
+/* out += share (in - out), in fp32. If share is 0, out keeps its bits; if it is 1, out is in, rounded to dtype. */
+DPO4J_API int32_t dpo4j_lerp(dpo4j_context*, const dpo4j_lerp_params* params);
+
+/* ---- uniform_noise: noise on embeddings, as in NEFTune (Jain et al. 2023) ------------------------------------------------------------- */
+
+typedef struct dpo4j_uniform_noise_params {
+  void* out;               /* dtype[rows, stride], updated; elements from `width` on stay as they are */
+  const float* scale;      /* f32[rows] */
+  const int32_t* sequence; /* i32[rows] */
+  const int32_t* position; /* i32[rows] */
+  const uint32_t* random;  /* u32[3] on the device = {low half of the seed, high half of the seed, step} */
+  int64_t rows;
+  int64_t width;
+  int64_t stride;
+  int32_t dtype;
+} dpo4j_uniform_noise_params;
+
+/* out[row, column] += scale[row] u. u is uniform in (-1, 1): (2 b + 1) 2^-23 - 1, where b is the high 23 bits of word (column mod 4) of
+   Philox4x32-10 with the seed as key and the counter {column / 4, position[row], sequence[row], step}. A row whose scale is 0 keeps its
+   bits. */
+DPO4J_API int32_t dpo4j_uniform_noise(dpo4j_context*, const dpo4j_uniform_noise_params* params);
 
 #ifdef __cplusplus
 }

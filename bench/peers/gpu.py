@@ -415,6 +415,31 @@ def adamw(worker, sizes):
     return Case(call, [parameter] * 4, lambda: [(state["after"], before - 1e-6 * expected, 2e-7 * before.abs() + 1e-8)])
 
 
+def optimizer(make, expected):
+    """The first step of an optimizer of torch from weights of 0; `expected` is its length for a gradient."""
+
+    def case(worker, sizes):
+        if sizes.get("dtype") == "BF16":
+            raise Unsupported("torch keeps no fp32 master of a bf16 parameter")
+        torch = worker.torch
+        parameter = torch.zeros(sizes["count"], device=worker.device, requires_grad=True)
+        parameter.grad = worker.normal(sizes["count"])
+        step = make(torch, parameter)
+        gradient, state = parameter.grad[:64].clone(), {}
+
+        def call():
+            step.step()
+            state.setdefault("after", parameter.detach()[:64].clone())
+
+        return Case(call, [parameter] * 4, lambda: [(state["after"], -expected(gradient), 1e-5 * expected(gradient).abs() + 1e-12)])
+
+    return case
+
+
+SGD = optimizer(lambda torch, p: torch.optim.SGD([p], lr=1e-6, momentum=0.9, weight_decay=0.1), lambda g: 1e-6 * g)
+RMSPROP = optimizer(lambda torch, p: torch.optim.RMSprop([p], lr=1e-6), lambda g: 1e-6 * g / (0.1 * g.abs() + 1e-8))
+
+
 def preference_loss(worker, sizes):
     torch = worker.torch
     F = torch.nn.functional
@@ -588,6 +613,8 @@ def torch_cases(worker, wrap):
         "scale_rows": unary(scale_rows),
         "gradient_norm": unary(gradient_norm),
         "adamw": adamw,
+        "sgd": SGD,
+        "rmsprop": RMSPROP,
     }
 
 
@@ -599,7 +626,7 @@ def compiled(worker):
     import torch._functorch.config as config
 
     config.donated_buffer = False  # a graph's gradient is taken more than once
-    skipped = ("matmul", "preference_loss", "copy_rows", "adamw", "embedding_backward")
+    skipped = ("matmul", "preference_loss", "copy_rows", "adamw", "sgd", "rmsprop", "embedding_backward")
     cases = torch_cases(worker, lambda function: worker.torch.compile(function, dynamic=False))
     return {name: case for name, case in cases.items() if name not in skipped}, ["torch.compile"]
 

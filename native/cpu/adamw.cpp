@@ -3,40 +3,10 @@
 // to the 24 bits of fp32 it would keep 1.3e-8 too much of v per step. For the same reason it does not multiply the parameter by 1 - lr
 // decay, which would lose the digits of lr decay. 28 bytes per parameter; 30 for bf16 with master weights, 24 without, 16 with moments of
 // bf16 too.
-#include "cpu.h"
-#include "formulas/philox.h"
-#include "storage.h"
+#include "weight_update.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
-
-constexpr int64_t kElementsPerCounter = 8;
-
-// The last word of a Philox counter: which of the three values of an element is rounded.
-enum class Rounded : uint32_t { kParameter, kM, kV };
-
-// The 16 random bits of each of kLanes elements; `element` is the number of the first.
-DPO4J_INLINE Ints random_bits(const uint32_t* random, Rounded what, int64_t element) {
-  constexpr int64_t kAtOnce = kLanes < kElementsPerCounter ? kLanes : kElementsPerCounter;
-  Ints bits;
-  for (int64_t lane = 0; lane < kLanes; lane += kAtOnce) {
-    const uint64_t group = static_cast<uint64_t>(element + lane) / kElementsPerCounter;
-    const auto low = static_cast<uint32_t>(group), high = static_cast<uint32_t>(group >> 32);
-    const PhiloxBits drawn = philox({low, high, random[2], static_cast<uint32_t>(what)}, random[0], random[1]);
-    const uint32_t words[] = {drawn.x, drawn.y, drawn.z, drawn.w};
-    for (int64_t i = 0; i < kAtOnce; i++) {
-      const int64_t j = (element + lane + i) % kElementsPerCounter;
-      bits[lane + i] = static_cast<int32_t>(words[j / 2] >> (16 * (j % 2)) & 0xffff);
-    }
-  }
-  return bits;
-}
-
-// Adds the random bits to the 16 bits that are dropped. Infinities and NaN do not change.
-DPO4J_INLINE Floats round_stochastically(Floats x, Ints random) {
-  const Ints bits = (Ints)x, exponent = bits & 0x7f800000;
-  return (Floats)(exponent == 0x7f800000 ? bits : (bits + random) & -65536);
-}
 
 template <class T, class Moment, bool kStochastic>
 void step(Threads& threads, const Adamw& p) {
@@ -46,9 +16,7 @@ void step(Threads& threads, const Adamw& p) {
   const float share1 = p.share1, share2 = p.share2, epsilon = p.epsilon;
   T* stored = static_cast<T*>(p.parameter);
   Moment *mean = static_cast<Moment*>(p.m), *square = static_cast<Moment*>(p.v);
-  const auto rounded = [&](Floats x, Rounded what, int64_t i) {
-    return round_stochastically(x, random_bits(p.random, what, p.first + i));
-  };
+  const auto rounded = [&](Floats x, Rounded what, int64_t i) { return round_stochastically(x, random_bits(p.random, what, p.first + i)); };
   parallel_ranges(threads, p.count, rows_per_task(1), [&](int64_t begin, int64_t end) {
     each_vector(end - begin, [&](int64_t offset, auto lanes) {
       const int64_t i = begin + offset;

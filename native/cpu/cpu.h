@@ -4,8 +4,8 @@
 // for the instruction set of the context. Operations without vector arithmetic are compiled once.
 #pragma once
 
-#include "../adamw.h"
 #include "../dpo4j.h"
+#include "../optimizers.h"
 #include "../rope.h"
 #include "threads.h"
 
@@ -46,7 +46,13 @@ int32_t usable_processors();
   X(dpo4j_sample_tokens_params)                  \
   X(dpo4j_gradient_norm_params)                  \
   X(Adamw)                                       \
-  X(Bf16Matmul)
+  X(Bf16Matmul)                                  \
+  X(Adamw8bit)                                   \
+  X(Sgd)                                         \
+  X(Rmsprop)                                     \
+  X(Lion)                                        \
+  X(dpo4j_lerp_params)                           \
+  X(dpo4j_uniform_noise_params)
 
 #define DPO4J_DECLARE(Params) void run(Cpu&, const Params&);
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)

@@ -7,8 +7,9 @@ import java.util.function.IntToDoubleFunction;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.AdamW;
-import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.WeightUpdate;
+import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
 import org.dpo4j.testkit.Bfloat16;
 import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.ReferenceAdamW;
@@ -74,14 +75,15 @@ class AdamWMomentsTest {
         void run(Device device, int t, int begin, int end) {
             AdamW.step(
                     device,
-                    new AdamW.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                    new WeightUpdate(
+                            new WeightUpdate.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                            new WeightUpdate.Inputs(gradient.address() + 4L * begin, rates.address(), clip.address()),
+                            end - begin,
+                            Rounding.stochastic(random.address() + 4L * WORDS * (t - 1), first + begin)),
                     new AdamW.Moments(
                             m.address() + (long) moments.bytes() * begin,
                             v.address() + (long) moments.bytes() * begin,
                             moments),
-                    new AdamW.Inputs(gradient.address() + 4L * begin, rates.address(), clip.address()),
-                    end - begin,
-                    Rounding.stochastic(random.address() + 4L * WORDS * (t - 1), first + begin),
                     options);
         }
     }
@@ -256,11 +258,12 @@ class AdamWMomentsTest {
                     .size("moments_dtype", DType.F32.ordinal(), DType.BF16.ordinal(), DType.F16.ordinal())
                     .check((device, a) -> AdamW.step(
                             device,
-                            new AdamW.Parameters(parameter.address(), master.address(), on.dtype()),
+                            new WeightUpdate(
+                                    new WeightUpdate.Parameters(parameter.address(), master.address(), on.dtype()),
+                                    new WeightUpdate.Inputs(gradient.address(), rates.address(), 0),
+                                    8,
+                                    Rounding.NEAREST),
                             new AdamW.Moments(m.address(), v.address(), a.dtype("moments_dtype")),
-                            new AdamW.Inputs(gradient.address(), rates.address(), 0),
-                            8,
-                            Rounding.NEAREST,
                             AdamWOptions.DEFAULT));
         }
     }

@@ -7,8 +7,9 @@ import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.AdamW;
-import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.WeightUpdate;
+import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
 import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.ReferencePhilox;
 import org.junit.jupiter.api.Tag;
@@ -59,11 +60,12 @@ class AdamWRoundingTest {
         void run(Device device, int begin, int end) {
             AdamW.step(
                     device,
-                    new AdamW.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                    new WeightUpdate(
+                            new WeightUpdate.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                            new WeightUpdate.Inputs(gradient.address() + 4L * begin, rates.address(), 0),
+                            end - begin,
+                            Rounding.stochastic(random.address(), key.first + begin)),
                     new AdamW.Moments(m.address() + 4L * begin, v.address() + 4L * begin, DType.F32),
-                    new AdamW.Inputs(gradient.address() + 4L * begin, rates.address(), 0),
-                    end - begin,
-                    Rounding.stochastic(random.address(), key.first + begin),
                     SUBTRACTION);
         }
     }
@@ -209,11 +211,13 @@ class AdamWRoundingTest {
                     for (int i = 0; i < 2; i++) {
                         AdamW.step(
                                 device,
-                                new AdamW.Parameters(parameter[i].address(), i == 0 ? master.address() : 0, DType.BF16),
+                                new WeightUpdate(
+                                        new WeightUpdate.Parameters(
+                                                parameter[i].address(), i == 0 ? master.address() : 0, DType.BF16),
+                                        new WeightUpdate.Inputs(gradient.address(), rates.address(), clips.address()),
+                                        count,
+                                        i == 0 ? Rounding.NEAREST : Rounding.stochastic(random.address(), 0)),
                                 new AdamW.Moments(m[i].address(), v[i].address(), DType.F32),
-                                new AdamW.Inputs(gradient.address(), rates.address(), clips.address()),
-                                count,
-                                i == 0 ? Rounding.NEAREST : Rounding.stochastic(random.address(), 0),
                                 options);
                     }
                 });
@@ -254,11 +258,12 @@ class AdamWRoundingTest {
             }
             refusals.check((device, a) -> AdamW.step(
                     device,
-                    new AdamW.Parameters(parameter.address(), a.get("master"), on.dtype()),
+                    new WeightUpdate(
+                            new WeightUpdate.Parameters(parameter.address(), a.get("master"), on.dtype()),
+                            new WeightUpdate.Inputs(gradient.address(), rates.address(), 0),
+                            8,
+                            new Rounding(a.get("random"), a.get("first"))),
                     new AdamW.Moments(m.address(), v.address(), DType.F32),
-                    new AdamW.Inputs(gradient.address(), rates.address(), 0),
-                    8,
-                    new Rounding(a.get("random"), a.get("first")),
                     AdamWOptions.DEFAULT));
         }
     }

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.testkit.Bfloat16;
 import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.ReferenceAdamW;
@@ -39,11 +40,13 @@ class AdamWTest {
             Tensor clip = tensors.vector("clip", DType.F32, step.clip);
             tensors.run(device -> AdamW.step(
                     device,
-                    new AdamW.Parameters(parameter.address(), withMaster ? master.address() : 0, on.dtype()),
+                    new WeightUpdate(
+                            new WeightUpdate.Parameters(
+                                    parameter.address(), withMaster ? master.address() : 0, on.dtype()),
+                            new WeightUpdate.Inputs(gradient.address(), rates.address(), withClip ? clip.address() : 0),
+                            count,
+                            WeightUpdate.Rounding.NEAREST),
                     new AdamW.Moments(m.address(), v.address(), DType.F32),
-                    new AdamW.Inputs(gradient.address(), rates.address(), withClip ? clip.address() : 0),
-                    count,
-                    AdamW.Rounding.NEAREST,
                     step.options));
             double[] exact = withMaster ? master.values() : parameter.values();
             if (on.dtype() == DType.BF16 && !Float.isNaN(step.clip)) {
@@ -252,11 +255,12 @@ class AdamWTest {
                     .dtype("dtype", on)
                     .check((device, a) -> AdamW.step(
                             device,
-                            new AdamW.Parameters(a.get("parameter"), a.get("master"), a.dtype("dtype")),
+                            new WeightUpdate(
+                                    new WeightUpdate.Parameters(a.get("parameter"), a.get("master"), a.dtype("dtype")),
+                                    new WeightUpdate.Inputs(a.get("gradient"), a.get("rates"), a.get("clip")),
+                                    a.get("count"),
+                                    WeightUpdate.Rounding.NEAREST),
                             new AdamW.Moments(a.get("m"), a.get("v"), DType.F32),
-                            new AdamW.Inputs(a.get("gradient"), a.get("rates"), a.get("clip")),
-                            a.get("count"),
-                            AdamW.Rounding.NEAREST,
                             new AdamWOptions(
                                     a.number("beta1"),
                                     a.number("beta2"),

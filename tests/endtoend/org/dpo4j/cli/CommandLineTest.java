@@ -86,7 +86,7 @@ class CommandLineTest {
         --use_peft true | --use_peft true is not supported: adapters are not supported; all weights are trained
         --use-peft | --use_peft true is not supported: adapters are not supported; all weights are trained
         --lora_r=8 | --lora_r 8 is not supported: adapters are not supported; all weights are trained
-        --optim rmsprop | --optim rmsprop is not supported: AdamW is the only optimizer; adam_moments_dtype makes its state smaller
+        --optim adafactor | optim is adafactor; it must be one of adamw_torch, adamw_torch_fused, adamw_8bit, adamw_bnb_8bit, sgd, rmsprop, lion_32bit; adafactor is not supported: to save memory, set adamw_8bit; else adamw_torch
         --precompute_ref_batch_size 4 | --precompute_ref_batch_size 4 is not supported: set per_device_eval_batch_size
         --torch_dtype bfloat16 | --torch_dtype bfloat16 is not supported: set dtype
         """)

@@ -134,7 +134,7 @@ class TrlOptionsTest {
                 "debug: ''",
                 "max_length: null",
                 "beta: null",
-                "optim: AdamW_torch",
+                "optim: adamw_torch",
                 "weight_decay:",
                 "dpop_lambda: 50",
                 "simpo_gamma: 0.5",

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.family.Llama;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -111,6 +112,34 @@ class CheckpointTest {
                     metrics -> {});
             assertSame(output, "never");
         }
+    }
+
+    static Stream<Arguments> optimizers() {
+        return Stream.of(
+                Arguments.of(OptimizerName.SGD, "momentum=0.9,dampening=0.5"),
+                Arguments.of(OptimizerName.RMSPROP, "momentum=0.9,centered=true"),
+                Arguments.of(OptimizerName.LION_32BIT, ""),
+                Arguments.of(OptimizerName.ADAMW_8BIT, ""));
+    }
+
+    /** The embedding is large enough for moments of 8 bits. */
+    @ParameterizedTest(name = "{0} {1}")
+    @MethodSource("optimizers")
+    void everyOptimizerGoesOnWithTheSameBits(OptimizerName optim, String args) throws IOException {
+        TinyRun.writeModelAndPairs(directory, Llama.config(300, 16, 24, 1, 2, 1, 64, true), 8);
+        UnaryOperator<DpoOptions.Builder> variant = options -> options.optim(optim)
+                .optimArgs(args.isEmpty() ? OptionMap.EMPTY : OptionMap.parse(args))
+                .maxSteps(5)
+                .evalSteps(5);
+        train(variant.apply(options("all").saveStrategy(SaveStrategy.STEPS).saveSteps(2)));
+        Path checkpoint = directory.resolve("all/checkpoint-2");
+        train(variant.apply(options("resumed").resumeFromCheckpoint(checkpoint.toString())));
+        assertSame("resumed", "all");
+        assertRefused(
+                () -> train(variant.apply(options("resumed").resumeFromCheckpoint(checkpoint.toString()))
+                        .optim(OptimizerName.ADAMW_TORCH)
+                        .optimArgs(OptionMap.EMPTY)),
+                "optim is adamw_torch but was " + optim);
     }
 
     private void assertSame(String output, String expected) throws IOException {

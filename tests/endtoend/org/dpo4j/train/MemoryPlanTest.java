@@ -85,6 +85,20 @@ class MemoryPlanTest {
         assertPlanIsPeak(on, evaluated().syncRefModel(true).refModelSyncSteps(2));
     }
 
+    /** Also of a parameter whose moments have 8 bits. */
+    @OnEachDType
+    void thePlanIsThePeakOfEachOptimizer(On on) {
+        ModelConfig config = Llama.config(300, 16, 24, 1, 2, 1, 64, true);
+        for (OptimizerName optim : OptimizerName.values()) {
+            // SGD without momentum has no state, and the test's own copy of the weights is then the peak
+            OptionMap args = optim == OptimizerName.SGD ? OptionMap.parse("momentum=0.9") : OptionMap.EMPTY;
+            DpoOptions options =
+                    TinyRun.options().optim(optim).optimArgs(args).maxSteps(1).build();
+            assertPlanIsPeak(
+                    on, config, options.train(), model -> new PreferenceObjective(model, PAIRS, List.of(), options));
+        }
+    }
+
     /** Learned positions, and the gradient of an input that both branches have. */
     @OnEachDevice
     void thePlanIsThePeakOfOtherBlocks(On on) {
@@ -210,7 +224,7 @@ class MemoryPlanTest {
         long parameters = 8_030_261_248L;
         try (Device device = Devices.open("cpu", notice -> {})) {
             MemoryPlan plan = eightBillion(device, 4, small());
-            assertThat(plan.weights() + plan.gradients() + plan.moments()).isEqualTo(10 * parameters);
+            assertThat(plan.weights() + plan.gradients() + plan.state()).isEqualTo(10 * parameters);
             long row = 32 * 94_344 + 2 * (4 * 4096 + 2 * 14_336 + 4096 + 6144);
             assertThat(plan.passes().training().activations()).isBetween(8192 * row, 8192 * (row + 20_000));
             assertGigabytes(plan, 106.9);
@@ -236,6 +250,7 @@ class MemoryPlanTest {
                     "85.0 GB are available",
                     "master weights 32.1 GB",
                     "bf16_stochastic_round and adam_moments_dtype bfloat16",
+                    "set optim adamw_8bit",
                     "lower per_device_train_batch_size");
         }
     }

@@ -9,7 +9,6 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.model.Model;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 
 /** Training of bf16 weights without f32 master weights. */
 class StochasticRoundingTest {
@@ -92,14 +91,5 @@ class StochasticRoundingTest {
         assertThat(TinyRun.dpo(on.again(), DType.BF16, PAIRS, options.build()).weights())
                 .isEqualTo(one);
         assertThat(run(on, options().maxSteps(4)).weights()).isNotEqualTo(one);
-    }
-
-    /** Sizes by hand: weight, master, gradient, two moments. */
-    @Test
-    void theHeaderSaysTheBytesOfAParameter() {
-        assertThat(Optimizer.bytesPerParameter(DType.F32, false, DType.F32)).startsWith("16 bytes");
-        assertThat(Optimizer.bytesPerParameter(DType.BF16, false, DType.F32)).startsWith("18 bytes");
-        assertThat(Optimizer.bytesPerParameter(DType.BF16, true, DType.F32)).startsWith("14 bytes");
-        assertThat(Optimizer.bytesPerParameter(DType.BF16, true, DType.BF16)).startsWith("10 bytes");
     }
 }

@@ -25,6 +25,7 @@ import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamW8bit;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.ColumnSum;
@@ -32,12 +33,18 @@ import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.kernels.decoder.LayerNorm;
+import org.dpo4j.kernels.decoder.Lerp;
+import org.dpo4j.kernels.decoder.Lion;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
+import org.dpo4j.kernels.decoder.RmsProp;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.kernels.decoder.SampleTokens;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.decoder.Sgd;
+import org.dpo4j.kernels.decoder.UniformNoise;
+import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -169,15 +176,26 @@ class StructLayoutTest {
     }
 
     private static List<Call> training() {
-        AdamW.Parameters parameters = new AdamW.Parameters(0, 0, DType.F32);
+        WeightUpdate update = new WeightUpdate(
+                new WeightUpdate.Parameters(0, 0, DType.F32),
+                new WeightUpdate.Inputs(0, 0, 0),
+                1,
+                WeightUpdate.Rounding.NEAREST);
         AdamW.Moments moments = new AdamW.Moments(0, 0, DType.F32);
-        AdamW.Inputs inputs = new AdamW.Inputs(0, 0, 0);
+        AdamW8bit.Moments codes = new AdamW8bit.Moments(0, 0, 0, 0);
+        RmsProp.State state = new RmsProp.State(0, 0, 0);
+        Lerp.Array array = new Lerp.Array(0, DType.F32);
+        UniformNoise.Matrix matrix = new UniformNoise.Matrix(0, 1, 8, 8, DType.F32);
+        UniformNoise.Source source = new UniformNoise.Source(0, 0, 0, 0);
         return List.of(
                 new Call("gradient_norm", on -> GradientNorm.compute(on, 0, 0, 0, 1, 0)),
-                new Call(
-                        "adamw",
-                        on -> AdamW.step(
-                                on, parameters, moments, inputs, 1, AdamW.Rounding.NEAREST, AdamWOptions.DEFAULT)));
+                new Call("adamw", on -> AdamW.step(on, update, moments, AdamWOptions.DEFAULT)),
+                new Call("adamw_8bit", on -> AdamW8bit.step(on, update, codes, AdamWOptions.DEFAULT)),
+                new Call("sgd", on -> Sgd.step(on, update, 0, new Sgd.Options(0, 0, false))),
+                new Call("rmsprop", on -> RmsProp.step(on, update, state, new RmsProp.Options(0.99, 1e-8, 0, 0))),
+                new Call("lion", on -> Lion.step(on, update, 0, new Lion.Options(0.9, 0.99, 0))),
+                new Call("lerp", on -> Lerp.compute(on, array, array, 1, 0.5f)),
+                new Call("uniform_noise", on -> UniformNoise.add(on, matrix, source)));
     }
 
     @ParameterizedTest

@@ -7,6 +7,8 @@ import org.dpo4j.bench.device.Benchmark.Count;
 import org.dpo4j.bench.device.Benchmark.Preparation;
 import org.dpo4j.bench.device.Benchmark.Shapes;
 import org.dpo4j.bench.device.Benchmark.Work;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.AdamW8bit;
 import org.dpo4j.kernels.decoder.LayerNorm;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
@@ -92,6 +94,10 @@ final class Benchmarks {
                     "count 1003, dtype BF16",
                     "count 1003, dtype BF16, rounding stochastic",
                     "count 1003, dtype BF16, rounding stochastic, moments BF16"));
+
+    private static final Shapes WEIGHTS = onGpu(
+            shapes("count 134217728, dtype BF16", "count 134217728, dtype F32"),
+            shapes("count 1003, dtype F32", "count 1003, dtype BF16"));
 
     private static final Shapes STEP = onGpu(
             shapes(
@@ -273,6 +279,22 @@ final class Benchmarks {
                     Roofline.COPY,
                     OptimizerBenchmark::adamw,
                     PARAMETERS),
+            moving(
+                    "adamw_8bit",
+                    s -> (weights(s) + 4 + 4.0 * 2 / AdamW8bit.BLOCK * 2) * s.at("count"),
+                    Roofline.COPY,
+                    UpdateBenchmark::adamw8bit,
+                    WEIGHTS),
+            moving("sgd", s -> (weights(s) + 8) * s.at("count"), Roofline.COPY, UpdateBenchmark::sgd, WEIGHTS),
+            moving("rmsprop", s -> (weights(s) + 8) * s.at("count"), Roofline.COPY, UpdateBenchmark::rmsprop, WEIGHTS),
+            moving("lion", s -> (weights(s) + 8) * s.at("count"), Roofline.COPY, UpdateBenchmark::lion, WEIGHTS),
+            moving("lerp", s -> (8 + s.dtype().bytes()) * s.at("count"), Roofline.COPY, UpdateBenchmark::lerp, WEIGHTS),
+            moving(
+                    "uniform_noise",
+                    s -> 2 * matrix(s),
+                    Roofline.COPY,
+                    RowsBenchmark::uniformNoise,
+                    onGpu(shapes("rows 16384, width 4096, dtype BF16"), rowsTiny())),
             step("dpo_step", STEP),
             step("dpo_step_8b", STEP_8B));
 
@@ -292,6 +314,11 @@ final class Benchmarks {
 
     private static double elements(Shape shape, String... sizes) {
         return Arrays.stream(sizes).mapToDouble(shape::at).reduce(1, (a, b) -> a * b);
+    }
+
+    /** Bytes of a weight in a step: gradient, weight, and with bf16 the master weight. */
+    private static double weights(Shape shape) {
+        return shape.dtype() == DType.F32 ? 12 : 14;
     }
 
     private static double matrix(Shape shape) {

@@ -4,9 +4,10 @@ import org.dpo4j.bench.device.Benchmark.Check;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
-import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.kernels.decoder.WeightUpdate;
+import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
 import org.dpo4j.testkit.ReferenceAdamW;
 import org.dpo4j.testkit.ReferenceGradientNorm;
 import org.dpo4j.testkit.Tolerance;
@@ -86,11 +87,12 @@ final class OptimizerBenchmark {
         return new Prepared(
                 turn -> AdamW.step(
                         fixture.device(),
-                        new AdamW.Parameters(parameter.at(turn), hasMaster ? master.at(turn) : 0, dtype),
+                        new WeightUpdate(
+                                new WeightUpdate.Parameters(parameter.at(turn), hasMaster ? master.at(turn) : 0, dtype),
+                                new WeightUpdate.Inputs(gradient.at(turn), rates.at(turn), 0),
+                                count,
+                                rounding),
                         new AdamW.Moments(m.at(turn), v.at(turn), moments),
-                        new AdamW.Inputs(gradient.at(turn), rates.at(turn), 0),
-                        count,
-                        rounding,
                         AdamWOptions.DEFAULT),
                 firstStep(fixture, parameter, hasMaster ? master : parameter, m, v, gradient));
     }

@@ -11,7 +11,9 @@ import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.decoder.UniformNoise;
 import org.dpo4j.testkit.Expected;
+import org.dpo4j.testkit.ReferencePhilox;
 import org.dpo4j.testkit.Tolerance;
 
 /** Operations that copy, scale or add rows: residual, copy_rows, scale_rows, column_sum, embedding. */
@@ -140,6 +142,32 @@ final class RowsBenchmark {
                     Arrays.setAll(scaled, j -> factor * scaled[j]);
                     return Expected.rounded(fixture.dtype(), scaled);
                 }));
+    }
+
+    static Prepared uniformNoise(Fixture fixture) {
+        MatrixShape shape = fixture.matrix();
+        int rows = fixture.count("rows");
+        int width = fixture.count("width");
+        Operand out = fixture.zeros(shape.rows() * width);
+        Operand scale = fixture.normal(DType.F32, 1, rows);
+        Operand numbers = fixture.indices(rows, rows);
+        Operand random = fixture.ints(1, 2, 3);
+        return new Prepared(
+                turn -> UniformNoise.add(
+                        fixture.device(),
+                        new UniformNoise.Matrix(out.at(turn), rows, width, width, fixture.dtype()),
+                        new UniformNoise.Source(scale.at(turn), numbers.at(turn), numbers.at(turn), random.at(turn))),
+                gate -> gate.rows("out", out, fixture.sample(shape.rows()), row -> {
+                    int number = (int) numbers.read(row);
+                    double[] noise = new double[width];
+                    Arrays.setAll(noise, j -> scale.read(row) * uniform(j, number));
+                    return Expected.rounded(fixture.dtype(), noise);
+                }));
+    }
+
+    private static double uniform(int column, int number) {
+        int[] words = ReferencePhilox.bits(new int[] {column / 4, number, number, 3}, new int[] {1, 2});
+        return (2L * (words[column % 4] >>> 9) + 1) * 0x1p-23 - 1;
     }
 
     /** The gradient of a head's bias. */

@@ -84,7 +84,7 @@ class BenchmarksTest {
             assertThatThrownBy(() -> plan.check(84_000_000_000L))
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageContaining("84.0 GB are available")
-                    .hasMessageContaining("AdamW's moments 32.1 GB");
+                    .hasMessageContaining("optimizer state 32.1 GB");
         }
     }
 

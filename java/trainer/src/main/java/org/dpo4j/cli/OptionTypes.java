@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.DatasetList;
 import org.dpo4j.train.EvalDatasets;
+import org.dpo4j.train.OptimizerName;
 import org.dpo4j.train.OptionMap;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
@@ -71,8 +72,12 @@ final class OptionTypes {
                     .filter(value -> value.toString().equals(text))
                     .findFirst()
                     .orElseThrow(() -> new TypeConversionException(
-                            "one of " + values.stream().map(Object::toString).collect(Collectors.joining(", "))));
+                            type == OptimizerName.class ? OptimizerName.required(text) : "one of " + joined(values)));
         });
+    }
+
+    private static String joined(List<?> values) {
+        return values.stream().map(Object::toString).collect(Collectors.joining(", "));
     }
 
     /** Whether the option takes true or false. */

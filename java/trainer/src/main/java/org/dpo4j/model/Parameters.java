@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
  * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements, and its rows and columns are
- * padded to {@link PaddedSizes}. The padding is 0 and stays 0. A {@link ParameterTensor} does not contain it. Matrices are first, in {@code [0, decayCount)}, then vectors. AdamW's weight decay applies only to the first range,
+ * padded to {@link PaddedSizes}. The padding is 0 and stays 0. A {@link ParameterTensor} does not contain it. Matrices are first, in {@code [0, decayCount)}, then vectors. Weight decay applies only to the first range,
  * as in transformers' Trainer. Query, key and value projections of a layer are one matrix, and so are gate and up
  * projections.
  */
@@ -87,6 +87,15 @@ public final class Parameters implements AutoCloseable {
     /** Number of elements with weight decay, at the front; a multiple of {@value ParameterLayout#ALIGNMENT}. */
     public long decayCount() {
         return layout.decayCount();
+    }
+
+    /** Where each parameter is, in the order of offsets. Between two parameters there may be a gap of zeros. */
+    public List<ParameterRange> ranges() {
+        List<ParameterRange> ranges = new ArrayList<>();
+        for (Parameter each : layout.parameters()) {
+            ranges.add(new ParameterRange(each.offset(), each.offset() + each.count(), each.isMatrix()));
+        }
+        return ranges;
     }
 
     /** Number of parameters of the model, without padding. */

@@ -286,7 +286,7 @@ final class Checkpoints {
                 .sum();
         long state = options.saveOnlyModel
                 ? 0
-                : Optimizer.momentBytes(parameters, run)
+                : Optimizer.stateBytes(parameters, run)
                         + Optimizer.masterBytes(parameters, run)
                         + (run.reference().isSynced() ? parameters.dtype().bytes() * parameters.count() : 0);
         int atOnce = options.saveTotalLimit == null || kept == 0 ? kept : kept + 1;

@@ -20,13 +20,13 @@ import org.dpo4j.model.PassMemory;
  * the operating system's page cache, as files that are forced to the disk while training goes on.
  *
  * <p>If the reference's log-probs are computed before the first step, the memory of those passes, and of the reference's
- * weights if it is another model, is freed before moments and activations are allocated. So the run needs the maximum of
+ * weights if it is another model, is freed before the optimizer's state and activations are allocated. So the run needs the maximum of
  * both. Otherwise the reference is there during training, and the run needs their sum.
  *
  * @param weights in their dtype
  * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
  * @param gradients f32
- * @param moments AdamW's first and second moments
+ * @param state the optimizer's arrays, such as AdamW's moments
  * @param passes activations and logits of training, reference and evaluation
  * @param arrays small arrays of the objective
  * @param optimizerArrays small arrays of the optimizer
@@ -38,7 +38,7 @@ public record MemoryPlan(
         long weights,
         long masterWeights,
         long gradients,
-        long moments,
+        long state,
         Passes passes,
         long arrays,
         long optimizerArrays,
@@ -75,7 +75,7 @@ public record MemoryPlan(
                 parameters.dtype().bytes() * parameters.count(),
                 Optimizer.masterBytes(parameters, options),
                 DType.F32.bytes() * parameters.count(),
-                Optimizer.momentBytes(parameters, options),
+                Optimizer.stateBytes(parameters, options),
                 passes,
                 arrays,
                 Optimizer.arrayBytes(parameters, ring),
@@ -86,7 +86,7 @@ public record MemoryPlan(
 
     /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
     public long bytes() {
-        long optimizer = masterWeights + moments + optimizerArrays;
+        long optimizer = masterWeights + state + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
         long ofReference = reference + passes.reference().total();
         return weights
@@ -108,8 +108,11 @@ public record MemoryPlan(
         List<String> ways = new ArrayList<>();
         if (masterWeights > 0) {
             ways.add("set bf16_stochastic_round and adam_moments_dtype bfloat16");
-        } else if (weights < gradients && moments == 2 * gradients) {
+        } else if (weights < gradients && state == 2 * gradients) {
             ways.add("set adam_moments_dtype bfloat16");
+        }
+        if (state >= gradients) {
+            ways.add("set optim adamw_8bit");
         }
         if (passes.training().total() > 0) {
             ways.add("lower per_device_train_batch_size or max_length");
@@ -135,7 +138,7 @@ public record MemoryPlan(
         parts.put("weights", weights);
         parts.put("master weights", masterWeights);
         parts.put("gradients", gradients);
-        parts.put("AdamW's moments", moments);
+        parts.put("optimizer state", state);
         parts.put("activations", training.activations());
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());

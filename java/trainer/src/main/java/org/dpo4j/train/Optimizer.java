@@ -2,23 +2,26 @@ package org.dpo4j.train;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
-import org.dpo4j.kernels.decoder.AdamW;
-import org.dpo4j.kernels.decoder.AdamW.Rounding;
-import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.WeightUpdate;
+import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
 import org.dpo4j.model.Graphs;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.train.checkpoint.SavedState;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW over the weights of a model. Its state is on their device: 8 bytes per weight, or 4 with bf16 moments, and 4
- * more for the f32 master copy of bf16 weights. Without a master copy, bf16 weights and bf16 moments are rounded
- * stochastically. A step queues work and does not wait. If the gradient is not finite, the step changes nothing: neither
- * weights nor moments. The step counts all the same for bias corrections and random bits, which are functions of the number
- * of the step.
+ * Updates the weights of a model by an {@link OptimizerRule}. The state is on their device: the rule's arrays, and 4 bytes
+ * per weight for the f32 master copy of bf16 weights. Without a master copy, bf16 weights are rounded stochastically. A
+ * step queues work and does not wait. If the gradient is not finite, the step changes nothing: neither weights nor state.
+ * The step counts all the same for bias corrections and random bits, which are functions of the number of the step.
  */
 final class Optimizer implements AutoCloseable {
     /** Bytes of the rates, padded to the alignment of an address. */
@@ -31,34 +34,27 @@ final class Optimizer implements AutoCloseable {
     private final Device device;
     private final Graphs graphs;
     private final GradientNorms norms;
-    private final double beta1;
-    private final double beta2;
-    private final AdamWOptions decayed;
-    private final AdamWOptions undecayed;
+    private final OptimizerRule rule;
     private final boolean isStochastic;
-    private final DType moments;
     private final long seed;
-    private final DeviceBuffer first;
-    private final DeviceBuffer second;
+    /** One for each array of the rule. */
+    private final List<DeviceBuffer> arrays = new ArrayList<>();
+
     private final @Nullable DeviceBuffer master;
     private final DeviceBuffer rates;
     private final ByteBuffer host;
     private int steps;
+
     /** Allocates the state. {@code ring}: the number of steps after which {@link #norms} are read. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
         this.graphs = new Graphs(parameters.device(), options.step().hasGraphs(parameters.device()));
         this.parameters = parameters;
         this.device = parameters.device();
         this.norms = new GradientNorms(parameters, (float) options.optimizer().maxGradNorm, ring);
-        this.beta1 = options.optimizer().adamBeta1;
-        this.beta2 = options.optimizer().adamBeta2;
-        this.decayed = adamw(options, options.optimizer().weightDecay);
-        this.undecayed = adamw(options, 0);
+        this.rule = OptimizerRule.find(parameters, options.optimizer());
         this.isStochastic = options.optimizer().bf16StochasticRound;
         this.seed = options.seeds().seed;
-        this.moments = options.optimizer().adamMomentsDtype.storage();
-        this.first = zeros(moments.bytes() * parameters.count());
-        this.second = zeros(moments.bytes() * parameters.count());
+        rule.arrays().forEach(array -> arrays.add(zeros(array.bytes())));
         int masterWidth = masterBytes(parameters.dtype(), isStochastic);
         this.master = masterWidth == 0 ? null : device.allocate(masterWidth * parameters.count());
         if (master != null) {
@@ -82,8 +78,9 @@ final class Optimizer implements AutoCloseable {
 
     private void queueStep() {
         norms.compute();
-        update(0, parameters.decayCount(), decayed, norms.clip());
-        update(parameters.decayCount(), parameters.count(), undecayed, norms.clip());
+        rule.queue(
+                new Clipped(norms.clip()),
+                arrays.stream().mapToLong(DeviceBuffer::address).toArray());
         parameters.zeroGradients();
     }
 
@@ -92,12 +89,13 @@ final class Optimizer implements AutoCloseable {
         return norms;
     }
 
-    /** Lists moments, master weights and the number of steps. Waits for the steps. */
+    /** Lists the rule's arrays, master weights and the number of steps. Waits for the steps. */
     void state(SavedState saved) {
         norms.state(saved);
-        String format = moments == DType.F32 ? "F32" : "BF16";
-        saved.array("exp_avg", format, first.address(), parameters.count());
-        saved.array("exp_avg_sq", format, second.address(), parameters.count());
+        for (int i = 0; i < arrays.size(); i++) {
+            StateArray array = rule.arrays().get(i);
+            saved.array(array.name(), array.format(), arrays.get(i).address(), array.count());
+        }
         if (master != null) {
             saved.array("master_weights", "F32", master.address(), parameters.count());
         }
@@ -108,45 +106,53 @@ final class Optimizer implements AutoCloseable {
     public void close() {
         graphs.close();
         norms.close();
-        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {first, second, master, rates}) {
+        arrays.forEach(DeviceBuffer::close);
+        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {master, rates}) {
             if (buffer != null) {
                 buffer.close();
             }
         }
     }
 
-    private void update(long begin, long end, AdamWOptions options, long clip) {
-        long bytes = Float.BYTES * begin;
-        AdamW.step(
-                device,
-                new AdamW.Parameters(
-                        parameters.weights() + begin * parameters.dtype().bytes(),
-                        master == null ? 0 : master.address() + bytes,
-                        parameters.dtype()),
-                new AdamW.Moments(
-                        first.address() + moments.bytes() * begin, second.address() + moments.bytes() * begin, moments),
-                new AdamW.Inputs(parameters.gradients() + bytes, rates.address(), clip),
-                end - begin,
-                isStochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
-                options);
+    /** The weights with their gradients, to be clipped. */
+    private final class Clipped implements OptimizerRule.Weights {
+        private final long clip;
+
+        Clipped(long clip) {
+            this.clip = clip;
+        }
+
+        @Override
+        public Device device() {
+            return device;
+        }
+
+        @Override
+        public WeightUpdate update(long begin, long end) {
+            long bytes = Float.BYTES * begin;
+            return new WeightUpdate(
+                    new WeightUpdate.Parameters(
+                            parameters.weights() + begin * parameters.dtype().bytes(),
+                            master == null ? 0 : master.address() + bytes,
+                            parameters.dtype()),
+                    new WeightUpdate.Inputs(parameters.gradients() + bytes, rates.address(), clip),
+                    end - begin,
+                    isStochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST);
+        }
     }
 
-    /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, then {seed, t}; t counted from 1. */
+    /** {learning rate, numbers of the rule}, then {seed, t}; t counted from 1. */
     private void uploadRates(double learningRate) {
-        host.clear()
-                .putFloat((float) learningRate)
-                .putFloat((float) (1 / (1 - Math.pow(beta1, steps))))
-                .putFloat((float) (1 / (1 - Math.pow(beta2, steps))))
-                .position(SLOT_BYTES)
-                .putInt((int) seed)
-                .putInt((int) (seed >> 32))
-                .putInt(steps);
+        host.clear().putFloat((float) learningRate);
+        rule.putFactors(host, steps);
+        host.position(SLOT_BYTES).putInt((int) seed).putInt((int) (seed >> 32)).putInt(steps);
         device.upload(rates.address(), host.flip());
     }
 
-    /** Bytes of both moments. */
-    static long momentBytes(Parameters parameters, TrainOptions options) {
-        return 2L * options.optimizer().adamMomentsDtype.storage().bytes() * parameters.count();
+    /** Bytes of the rule's arrays. */
+    static long stateBytes(Parameters parameters, TrainOptions options) {
+        return StateArray.bytes(
+                OptimizerRule.find(parameters, options.optimizer()).arrays());
     }
 
     /** Bytes of the master weights. */
@@ -160,11 +166,19 @@ final class Optimizer implements AutoCloseable {
     }
 
     /** One line for a run header: bytes per parameter, in total and by array. */
-    static String bytesPerParameter(DType dtype, boolean isStochastic, DType moments) {
-        int master = masterBytes(dtype, isStochastic);
-        int all = dtype.bytes() + master + Float.BYTES + 2 * moments.bytes();
-        return all + " bytes per parameter: weight " + dtype.bytes() + (master == 0 ? "" : ", master weight " + master)
-                + ", gradient 4, AdamW's moments " + 2 * moments.bytes();
+    static String bytesPerParameter(Parameters parameters, OptimizerOptions options) {
+        int weight = parameters.dtype().bytes();
+        int master = masterBytes(parameters.dtype(), options.bf16StochasticRound);
+        OptimizerRule rule = OptimizerRule.find(parameters, options);
+        double state = (double) StateArray.bytes(rule.arrays()) / parameters.count();
+        return shown(weight + master + Float.BYTES + state) + " bytes per parameter: weight " + weight
+                + (master == 0 ? "" : ", master weight " + master) + ", gradient 4"
+                + (state == 0 ? "" : ", " + rule.stateName() + " " + shown(state));
+    }
+
+    /** At most two digits after the point. */
+    private static String shown(double bytes) {
+        return new DecimalFormat("0.##", DecimalFormatSymbols.getInstance(Locale.ROOT)).format(bytes);
     }
 
     private static int masterBytes(DType dtype, boolean isStochastic) {
@@ -175,13 +189,5 @@ final class Optimizer implements AutoCloseable {
         DeviceBuffer buffer = device.allocate(bytes);
         device.fill(buffer.address(), 0, bytes);
         return buffer;
-    }
-
-    private static AdamWOptions adamw(TrainOptions options, double weightDecay) {
-        return new AdamWOptions(
-                options.optimizer().adamBeta1,
-                options.optimizer().adamBeta2,
-                options.optimizer().adamEpsilon,
-                weightDecay);
     }
 }

@@ -1,10 +1,24 @@
 package org.dpo4j.train;
 
+import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options of AdamW and the dtypes of its state. */
+/** The optimizer, its options and the dtypes of its state. */
 public final class OptimizerOptions extends OptionGroup {
+    private static final OptimizerOptions DEFAULTS = new OptimizerOptions();
+
+    /** The optimizer. */
+    @Option(names = "--optim", description = "Optimizer: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+    OptimizerName optim = OptimizerName.ADAMW_TORCH_FUSED;
+
+    /** Options of the optimizer that have no name of their own. */
+    @Option(
+            names = "--optim_args",
+            description =
+                    "More options of the optimizer, key=value,...: momentum, dampening and nesterov of sgd; alpha,"
+                            + " eps, momentum and centered of rmsprop.")
+    OptionMap optimArgs = OptionMap.EMPTY;
 
     /** Overrides {@code dtype} if it is given. */
     @Option(
@@ -17,26 +31,26 @@ public final class OptimizerOptions extends OptionGroup {
     Boolean bf16;
 
     /**
-     * Whether bf16 weights have no f32 master weights. AdamW then rounds each weight to one of the two nearest bf16
+     * Whether bf16 weights have no f32 master weights. Each weight is then rounded to one of the two nearest bf16
      * numbers at random, without bias. The name is torchao's.
      */
     @Option(
             names = "--bf16_stochastic_round",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Keep no float32 master weights: AdamW rounds bfloat16 weights stochastically, without bias.")
+            description = "Keep no float32 master weights: round bfloat16 weights stochastically, without bias.")
     boolean bf16StochasticRound = false;
 
     /** Weight decay of matrices; norms have none. */
-    @Option(names = "--weight_decay", description = "AdamW's weight decay, on matrices; default ${DEFAULT-VALUE}.")
+    @Option(names = "--weight_decay", description = "Weight decay, on matrices; default ${DEFAULT-VALUE}.")
     double weightDecay = 0;
 
     /** Decay of the first moment. */
-    @Option(names = "--adam_beta1", description = "AdamW's beta1; default ${DEFAULT-VALUE}.")
+    @Option(names = "--adam_beta1", description = "beta1 of AdamW and Lion; default ${DEFAULT-VALUE}.")
     double adamBeta1 = 0.9;
 
     /** Decay of the second moment. */
-    @Option(names = "--adam_beta2", description = "AdamW's beta2; default ${DEFAULT-VALUE}.")
+    @Option(names = "--adam_beta2", description = "beta2 of AdamW and Lion; default ${DEFAULT-VALUE}.")
     double adamBeta2 = 0.999;
 
     /** Added to the square root of the second moment. */
@@ -64,4 +78,32 @@ public final class OptimizerOptions extends OptionGroup {
                     "A step whose gradient is not finite is skipped and its rows are named; training stops at more"
                             + " than this many such steps; default ${DEFAULT-VALUE}.")
     int maxNonfiniteSteps = 3;
+
+    /** The value of {@code optim_args}. */
+    OptimizerArgs args() {
+        return new OptimizerArgs(optim, optimArgs);
+    }
+
+    /** Throws, naming the option, if the optimizer does not read an option that is given, or refuses its value. */
+    void checkOptimizer() {
+        OptimizerArgs args = args();
+        SgdRule.check(args);
+        RmsPropRule.options(args);
+        if (!optim.isAdamW() && adamMomentsDtype != DEFAULTS.adamMomentsDtype) {
+            throw unread("adam_moments_dtype", adamMomentsDtype, "");
+        }
+        boolean hasBetas = optim.isAdamW() || optim.isAdamW8bit() || optim == OptimizerName.LION_32BIT;
+        if (!hasBetas && (adamBeta1 != DEFAULTS.adamBeta1 || adamBeta2 != DEFAULTS.adamBeta2)) {
+            throw unread(
+                    "adam_beta1 and adam_beta2", adamBeta1 + " and " + adamBeta2, "; optim_args holds its options");
+        }
+        if (!optim.isAdamW() && !optim.isAdamW8bit() && adamEpsilon != DEFAULTS.adamEpsilon) {
+            throw unread("adam_epsilon", adamEpsilon, optim == OptimizerName.RMSPROP ? "; give eps in optim_args" : "");
+        }
+    }
+
+    private Dpo4jException unread(String names, Object value, String advice) {
+        return new Dpo4jException(names + " is " + value + ", which optim " + optim + " does not read" + advice
+                + "; leave it out, or set optim to adamw_torch");
+    }
 }

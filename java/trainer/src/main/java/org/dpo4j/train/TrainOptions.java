@@ -62,6 +62,7 @@ public record TrainOptions(
         reference.checkValues();
         step.samplingStrategy();
         ScheduleKwargs.checkKeys(step.lrSchedulerType, step.lrSchedulerKwargs);
+        optimizer.checkOptimizer();
         checkPrecision(optimizer, dtype(model, optimizer));
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");

@@ -292,6 +292,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B optim(OptimizerName value) {
+        optimizer.optim = value;
+        return self();
+    }
+
+    public B optimArgs(OptionMap value) {
+        optimizer.optimArgs = value;
+        return self();
+    }
+
     public B weightDecay(double value) {
         optimizer.weightDecay = value;
         return self();

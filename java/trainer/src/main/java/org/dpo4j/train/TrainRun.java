@@ -240,12 +240,7 @@ final class TrainRun {
         if (model.device().supportsGraphs()) {
             facts.put("graphs", hasGraphs ? GRAPHS : "none: kernels are launched one by one");
         }
-        facts.put(
-                "memory",
-                Optimizer.bytesPerParameter(
-                        parameters.dtype(),
-                        options.optimizer().bf16StochasticRound,
-                        options.optimizer().adamMomentsDtype.storage()));
+        facts.put("memory", Optimizer.bytesPerParameter(parameters, options.optimizer()));
     }
 
     /** The dtype of the saved weights, if it is not the one of the trained weights; else nothing. */

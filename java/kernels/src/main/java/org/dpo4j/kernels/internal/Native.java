@@ -195,4 +195,22 @@ public final class Native {
 
     public static native int dpo4j_adamw(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_adamw_params*") long params);
+
+    public static native int dpo4j_adamw_8bit(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_adamw_8bit_params*") long params);
+
+    public static native int dpo4j_sgd(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_sgd_params*") long params);
+
+    public static native int dpo4j_rmsprop(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rmsprop_params*") long params);
+
+    public static native int dpo4j_lion(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_lion_params*") long params);
+
+    public static native int dpo4j_lerp(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_lerp_params*") long params);
+
+    public static native int dpo4j_uniform_noise(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_uniform_noise_params*") long params);
 }

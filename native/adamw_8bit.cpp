@@ -1,0 +1,21 @@
+#include "weight_update.h"
+
+using dpo4j::Adamw8bit;
+using dpo4j::Call;
+using dpo4j::is_amount;
+using dpo4j::is_share;
+using dpo4j::kAmount;
+using dpo4j::kShare;
+
+int32_t dpo4j_adamw_8bit(dpo4j_context* context, const dpo4j_adamw_8bit_params* params) {
+  Call call(context, "adamw_8bit");
+  if (call.params(params).refused()) return call.status();
+  const dpo4j_adamw_options& o = params->options;
+  const Adamw8bit p = {*params, static_cast<float>(1 - o.beta1), static_cast<float>(1 - o.beta2), static_cast<float>(o.epsilon),
+                       static_cast<float>(o.weight_decay)};
+  call.require(is_share(o.beta1), "options.beta1", kShare)
+      .require(is_share(o.beta2), "options.beta2", kShare)
+      .require(is_amount(o.epsilon), "options.epsilon", kAmount)
+      .require(is_amount(o.weight_decay), "options.weight_decay", kAmount);
+  return check_update(call, p).tensor("m", p.m).tensor("v", p.v).tensor("m_max", p.m_max).tensor("v_max", p.v_max).run(p);
+}
