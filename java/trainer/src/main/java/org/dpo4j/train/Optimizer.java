@@ -51,7 +51,7 @@ final class Optimizer implements AutoCloseable {
         this.parameters = parameters;
         this.device = parameters.device();
         this.norms = new GradientNorms(parameters, (float) options.optimizer().maxGradNorm, ring);
-        this.rule = OptimizerRule.find(parameters, options.optimizer());
+        this.rule = OptimizerRules.find(parameters, options.optimizer());
         this.isStochastic = options.optimizer().bf16StochasticRound;
         this.seed = options.seeds().seed;
         rule.arrays().forEach(array -> arrays.add(zeros(array.bytes())));
@@ -152,7 +152,7 @@ final class Optimizer implements AutoCloseable {
     /** Bytes of the rule's arrays. */
     static long stateBytes(Parameters parameters, TrainOptions options) {
         return StateArray.bytes(
-                OptimizerRule.find(parameters, options.optimizer()).arrays());
+                OptimizerRules.find(parameters, options.optimizer()).arrays());
     }
 
     /** Bytes of the master weights. */
@@ -169,7 +169,7 @@ final class Optimizer implements AutoCloseable {
     static String bytesPerParameter(Parameters parameters, OptimizerOptions options) {
         int weight = parameters.dtype().bytes();
         int master = masterBytes(parameters.dtype(), options.bf16StochasticRound);
-        OptimizerRule rule = OptimizerRule.find(parameters, options);
+        OptimizerRule rule = OptimizerRules.find(parameters, options);
         double state = (double) StateArray.bytes(rule.arrays()) / parameters.count();
         return shown(weight + master + Float.BYTES + state) + " bytes per parameter: weight " + weight
                 + (master == 0 ? "" : ", master weight " + master) + ", gradient 4"

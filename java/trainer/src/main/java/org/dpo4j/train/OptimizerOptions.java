@@ -86,9 +86,7 @@ public final class OptimizerOptions extends OptionGroup {
 
     /** Throws, naming the option, if the optimizer does not read an option that is given, or refuses its value. */
     void checkOptimizer() {
-        OptimizerArgs args = args();
-        SgdRule.check(args);
-        RmsPropRule.options(args);
+        args().check();
         if (!optim.isAdamW() && adamMomentsDtype != DEFAULTS.adamMomentsDtype) {
             throw unread("adam_moments_dtype", adamMomentsDtype, "");
         }

@@ -50,15 +50,4 @@ sealed interface OptimizerRule permits AdamWRule, AdamW8bitRule, SgdRule, RmsPro
             return array == 0 ? 0 : array + Float.BYTES * begin;
         }
     }
-
-    /** The rule that the options name. */
-    static OptimizerRule find(Parameters parameters, OptimizerOptions options) {
-        return switch (options.optim) {
-            case ADAMW_TORCH, ADAMW_TORCH_FUSED -> new AdamWRule(parameters, options);
-            case ADAMW_8BIT, ADAMW_BNB_8BIT -> new AdamW8bitRule(parameters, options);
-            case SGD -> new SgdRule(parameters, options);
-            case RMSPROP -> new RmsPropRule(parameters, options);
-            case LION_32BIT -> new LionRule(parameters, options);
-        };
-    }
 }

@@ -3,17 +3,11 @@ package org.dpo4j.train;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.RmsProp;
 import org.dpo4j.model.Parameters;
 
 /** RMSprop. {@code optim_args} reads alpha, eps, momentum and centered; their defaults are PyTorch's. */
 final class RmsPropRule implements OptimizerRule {
-    private static final double ALPHA = 0.99;
-    private static final double EPSILON = 1e-8;
-    /** Far above any use. */
-    private static final double MAX = 1e6;
-
     private final List<Range> ranges;
     private final RmsProp.Options options;
     private final boolean isCentered;
@@ -21,20 +15,9 @@ final class RmsPropRule implements OptimizerRule {
 
     RmsPropRule(Parameters parameters, OptimizerOptions options) {
         this.ranges = Range.all(parameters, options.weightDecay);
-        this.options = options(options.args());
+        this.options = options.args().rmsProp();
         this.isCentered = options.args().flag("centered");
         this.count = parameters.count();
-    }
-
-    /** Without weight decay. Throws, naming the key, if a value of {@code optim_args} is not allowed. */
-    static RmsProp.Options options(OptimizerArgs args) {
-        args.flag("centered");
-        double epsilon = args.number("eps", EPSILON, MAX);
-        if (epsilon == 0) {
-            throw new Dpo4jException(
-                    "optim_args: eps is 0; it must be above 0, because a gradient of 0 is divided by it");
-        }
-        return new RmsProp.Options(args.number("alpha", ALPHA, 1), epsilon, args.number("momentum", 0, MAX), 0);
     }
 
     @Override
