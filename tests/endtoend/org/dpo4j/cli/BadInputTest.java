@@ -11,6 +11,8 @@ import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Bad input of {@code dpo} and {@code sft}: one line says what, where and what to do, and no file is left behind. */
 class BadInputTest {
@@ -79,6 +81,40 @@ class BadInputTest {
                 .startsWith("dpo4j: error: " + data + " line 1: its keys ")
                 .endsWith(" (column_map reads prompt_ids from ids, but no row so far has such a column; there are"
                         + " prompt_ids, chosen_ids, rejected_ids, margin)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "logps --dataset_name",
+                "score --ref_model_name_or_path none --dataset_name",
+                "generate --json --prompts"
+            })
+    void everyCommandNamesAColumnThatNoRowHas(String reads) {
+        String line = reads + " %s --device cpu --model_name_or_path %s --column_map ";
+        Cli.run(line + "weight=magrin", data, model)
+                .assertThatRunEndedWith()
+                .isEqualTo(
+                        "dpo4j: error: " + data + ": column_map reads weight from magrin, but no row has such a column;"
+                                + " there are prompt_ids, chosen_ids, rejected_ids. Correct the name, or leave it out of"
+                                + " column_map");
+        Cli.run(line + "prompt_ids=ids", data, model)
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: " + data + " line 1: its keys ")
+                .endsWith(" (column_map reads prompt_ids from ids, but no row so far has such a column; there are"
+                        + " prompt_ids, chosen_ids, rejected_ids)");
+    }
+
+    /** The numbers of rows of two sets are the same, so only the file says which row is meant. */
+    @Test
+    void aRowOfAnEvaluationIsNamedByItsOwnFile() {
+        String given = GOOD.replace("}\n", ",\"ref_chosen_logps\":-3,\"ref_rejected_logps\":-4}\n");
+        TestFiles.write(data, given + given.replace('9', '8'));
+        Path first = TestFiles.write(directory.resolve("first.jsonl"), given);
+        Path second = TestFiles.write(directory.resolve("second.jsonl"), given + GOOD.replace('9', '8'));
+        run("--eval_strategy steps --eval_steps 1 --eval_dataset a=" + first + ",b=" + second)
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: " + second + " line 2 has no ref_chosen_logps, but 2 of 3 rows have it; ");
     }
 
     @Test

@@ -55,6 +55,7 @@ class DataCommandTest {
         Cli run = data("--model_name_or_path %s", directory).assertSucceeded();
         run.assertPrints("rows of a pair +4")
                 .assertPrints("unusable: unknown format +1: rows.jsonl line 5")
+                .assertPrints(" +its keys \\[prompt\\] match no format; give .*, or rename columns with column_map")
                 .assertPrints("same as an earlier row +1")
                 .assertPrints("chosen is rejected +1")
                 .assertPrints("share of prompts +27.0% of all tokens; a prompt counts once")
@@ -66,6 +67,16 @@ class DataCommandTest {
                 .assertPrints(" +chosen +2 +3 +4 +4 +4 +3.3")
                 .assertPrints(" +total +5 +7 +9 +9 +9 +7.0");
         assertThat(run.out()).anyMatch(line -> line.matches(" +7-7 +#+ 2"));
+    }
+
+    /** Training refuses the row, and says the same. */
+    @Test
+    void aRowWithoutAnswerCannotBeUsed() {
+        TestFiles.write(rows, "{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"b\"}\n".repeat(6));
+        data("--model_name_or_path %s", directory)
+                .assertSucceeded()
+                .assertPrints("unusable: empty completion +6: (rows.jsonl line \\d, ){5}\\.\\.\\.")
+                .assertPrints(" +the first: chosen is empty");
     }
 
     @Test

@@ -262,7 +262,8 @@ class NamedFilesTest {
         fill(tensor, 1, 0x7fc00000);
         logps(file, "--output %s", output)
                 .assertThatRunEndedWith()
-                .isEqualTo("dpo4j: error: " + file + " row 2: the log-prob of the chosen completion is NaN; the model's"
+                .isEqualTo("dpo4j: error: " + file
+                        + " line 2: the log-prob of the chosen completion is NaN; the model's"
                         + " weight " + tensor + " is NaN at [0, 0]; download the model again, or train it again with a"
                         + " lower learning_rate");
         assertThat(output).doesNotExist();
@@ -290,13 +291,18 @@ class NamedFilesTest {
                 + " check that config.json belongs to these weights";
         logps(file)
                 .assertThatRunEndedWith()
-                .isEqualTo("dpo4j: error: " + file + " row 1: the log-prob of the chosen completion is NaN" + remedy);
+                .isEqualTo("dpo4j: error: " + file + " line 1: the log-prob of the chosen completion is NaN" + remedy);
         run("generate", "--json --prompts %s", file)
                 .assertThatRunEndedWith()
                 .isEqualTo("dpo4j: error: prompt 1, token 1 after it: the logit of token 0 is NaN" + remedy);
         train("dpo", file, "")
                 .assertThatRunEndedWith()
-                .isEqualTo("dpo4j: error: row 1: the reference log-prob of the chosen completion is NaN" + remedy);
+                .isEqualTo("dpo4j: error: " + file + " line 1: the reference log-prob of the chosen completion is NaN"
+                        + remedy);
+        train("kto", file, "")
+                .assertThatRunEndedWith()
+                .isEqualTo(
+                        "dpo4j: error: " + file + " line 1: the reference log-prob of the completion is NaN" + remedy);
         String remedyOfGradient = remedy.replace("activations overflow", "activations or their gradients overflow");
         train("sft", texts, "")
                 .assertThatRunEndedWith()

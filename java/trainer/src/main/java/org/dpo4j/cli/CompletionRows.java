@@ -3,11 +3,13 @@ package org.dpo4j.cli;
 import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import java.util.function.ToIntFunction;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
+import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.CompletionSums;
@@ -44,11 +46,10 @@ record CompletionRows<T>(
     /**
      * What is computed.
      *
-     * @param source name of the rows, for errors
      * @param batchTokens maximum tokens of a batch, which has at least one row
      * @param hasTokens whether the log-prob of each token is wanted
      */
-    record Pass(String source, int batchTokens, boolean hasTokens) {}
+    record Pass(int batchTokens, boolean hasTokens) {}
 
     /**
      * Log-probs of the completions of consecutive rows.
@@ -71,12 +72,17 @@ record CompletionRows<T>(
                         break;
                     }
                 }
-                consumer.accept(score(rows.subList(begin, end), language, pass));
+                int first = begin;
+                consumer.accept(score(rows.subList(begin, end), i -> place(rows, first + i), language, pass));
             }
         }
     }
 
-    private Scored<T> score(List<T> rows, ScoringModel language, Pass pass) {
+    private String place(List<T> rows, int index) {
+        return IndexedRows.place(rows, index, row.applyAsInt(rows.get(index)));
+    }
+
+    private Scored<T> score(List<T> rows, IntFunction<String> place, ScoringModel language, Pass pass) {
         Device device = language.model().device();
         PackedBatch batch = pack.apply(rows, language.model().architecture());
         LogProbs logProbs = language.forward(batch);
@@ -84,8 +90,8 @@ record CompletionRows<T>(
         for (int i = 0; i < sums.length; i++) {
             if (!Float.isFinite(sums[i])) {
                 String side = sides.get(i % sides.size()).replace('_', ' ');
-                throw new Dpo4jException(pass.source + " row " + row.applyAsInt(rows.get(i / sides.size()))
-                        + ": the log-prob of the " + side + "completion is " + sums[i] + "; "
+                throw new Dpo4jException(place.apply(i / sides.size()) + ": the log-prob of the " + side
+                        + "completion is " + sums[i] + "; "
                         + WeightCheck.explain(language.model().parameters()));
             }
         }

@@ -116,7 +116,7 @@ final class LogpsCommand implements Callable<Integer> {
     private <T> void write(
             String source, Model model, Dataset<T> read, Map<String, String> stored, LogProbLines<T> lines) {
         Output.describe(source, read.report().facts("rows", ""), stored);
-        CompletionRows.Pass pass = new CompletionRows.Pass(source, batchTokens, perToken);
+        CompletionRows.Pass pass = new CompletionRows.Pass(batchTokens, perToken);
         Output.write(
                 output, out -> lines.kind().score(read.rows(), model, pass, scored -> lines.write(scored, ids, out)));
     }

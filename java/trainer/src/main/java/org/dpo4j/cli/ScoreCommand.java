@@ -175,7 +175,7 @@ final class ScoreCommand implements Callable<Integer> {
     private <T> Rewards score(
             String source, Dataset<T> read, Map<String, String> stored, CompletionRows<T> kind, Session session) {
         Output.describe(source, read.report().facts("rows", ""), stored);
-        CompletionRows.Pass pass = new CompletionRows.Pass(source, batchTokens, perToken);
+        CompletionRows.Pass pass = new CompletionRows.Pass(batchTokens, perToken);
         CompletionLogProbs policy = logProbs(modelOptions.directory(), read, kind, pass, session);
         CompletionLogProbs other =
                 hasReference() ? logProbs(referenceDirectory(), read, kind, pass, session) : policy.zeros();

@@ -23,12 +23,14 @@ final class UnpairedRows extends AbstractList<UnpairedCompletion> implements Ran
         for (int i = 0; i < pairs.size(); i++) {
             PreferencePair.Outline pair = PreferencePair.outline(pairs, i);
             if (pair.weight() != 1) {
-                throw new Dpo4jException(place(pairs.get(i).row()) + " has the weight " + pair.weight()
-                        + ", but the losses of kto have no weights of rows; leave weights out, or train with dpo");
+                throw new Dpo4jException(
+                        IndexedRows.place(pairs, i, pairs.get(i).row()) + " has the weight " + pair.weight()
+                                + ", but the losses of kto have no weights of rows; leave weights out, or train with dpo");
             }
             if (pair.hasReference()) {
                 throw new Dpo4jException(
-                        place(pairs.get(i).row()) + " has log-probs of a reference, which kto does not read;"
+                        IndexedRows.place(pairs, i, pairs.get(i).row())
+                                + " has log-probs of a reference, which kto does not read;"
                                 + " leave their columns out, or train with dpo");
             }
         }
@@ -56,8 +58,8 @@ final class UnpairedRows extends AbstractList<UnpairedCompletion> implements Ran
     }
 
     @Override
-    public String place(int number) {
-        return IndexedRows.place(pairs, number);
+    public String place(int index, int number) {
+        return IndexedRows.place(pairs, pair(index), number);
     }
 
     @Override

@@ -47,6 +47,13 @@ class EvalRows<T> extends AbstractList<T> implements RandomAccess {
             return ((IndexedRows) super.parts.get(part))
                     .numbers(row - super.sets.get(part).begin());
         }
+
+        @Override
+        public String place(int row, int number) {
+            int part = super.part(row);
+            return IndexedRows.place(
+                    super.parts.get(part), row - super.sets.get(part).begin(), number);
+        }
     }
 
     /** The sets, in order. */

@@ -45,6 +45,11 @@ final class MismatchedRows extends AbstractList<UnpairedCompletion> implements R
         return new UnpairedCompletion.Outline(own.prompt(), completion, 0, own.isDesirable()).numbers();
     }
 
+    @Override
+    public String place(int row, int number) {
+        return IndexedRows.place(rows, row, number);
+    }
+
     /** The row whose completion a row receives. */
     private int other(int row) {
         int begin = row / batch * batch;

@@ -26,8 +26,9 @@ record PairWeights(float min, float max, double sum) {
         for (int i = 0; i < pairs.size(); i++) {
             float weight = PreferencePair.outline(pairs, i).weight();
             if (!(weight >= 0 && weight < Float.POSITIVE_INFINITY)) {
-                throw new Dpo4jException(IndexedRows.place(pairs, pairs.get(i).row()) + ": weight is " + weight
-                        + "; it must be a number of at least 0");
+                throw new Dpo4jException(
+                        IndexedRows.place(pairs, i, pairs.get(i).row()) + ": weight is " + weight
+                                + "; it must be a number of at least 0");
             }
             min = Math.min(min, weight);
             max = Math.max(max, weight);
@@ -61,7 +62,7 @@ record PairWeights(float min, float max, double sum) {
                     .toArray();
             if (sum(pairs, rows) == 0) {
                 throw new Dpo4jException("the weights of all pairs of step " + (step + 1) + " are 0, "
-                        + IndexedRows.place(pairs, pairs.get(rows[0]).row())
+                        + IndexedRows.place(pairs, rows[0], pairs.get(rows[0]).row())
                         + " among them; leave rows of weight 0 out");
             }
         }

@@ -78,11 +78,12 @@ public record ReferenceLogProbs(float[] sums, int each) {
                     .filter(row -> !PreferencePair.outline(pairs, row).hasReference())
                     .findFirst()
                     .orElseThrow();
-            throw new Dpo4jException(IndexedRows.place(pairs, pairs.get(without).row())
-                    + " has no ref_chosen_logps, but " + count + " of "
-                    + read.length
-                    + " rows have it; give it in all rows, or drop ref_chosen_logps and ref_rejected_logps"
-                    + " with column_map");
+            throw new Dpo4jException(
+                    IndexedRows.place(pairs, without, pairs.get(without).row())
+                            + " has no ref_chosen_logps, but " + count + " of "
+                            + read.length
+                            + " rows have it; give it in all rows, or drop ref_chosen_logps and ref_rejected_logps"
+                            + " with column_map");
         }
         return count > 0;
     }

@@ -123,7 +123,7 @@ final class ReferencePass {
             float[] sums = part.sums(row);
             for (int i = 0; i < sums.length; i++) {
                 if (!Float.isFinite(sums[i])) {
-                    throw new Dpo4jException("row " + part.rows.line(row) + ": the reference log-prob of the "
+                    throw new Dpo4jException(part.rows.place(row) + ": the reference log-prob of the "
                             + part.rows.completions().get(i) + " is " + sums[i] + "; "
                             + WeightCheck.explain(model.model().parameters()));
                 }

@@ -7,6 +7,7 @@ import java.util.function.ToIntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.model.PassMemory;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.train.reference.RowHash;
@@ -35,14 +36,14 @@ record ReferenceRows<T>(
      * @param pack packs rows as the reference model reads them
      * @param size the sizes of a row, by its number, without packing it
      * @param hash the hash of a row, by its number
-     * @param line where a row is in its file, for errors
+     * @param number what its source gave a row, for errors
      */
     record Source<T>(
             List<T> rows,
             Function<List<T>, PackedBatch> pack,
             IntFunction<Passes.BatchSize> size,
             IntFunction<RowHash> hash,
-            ToIntFunction<T> line) {}
+            ToIntFunction<T> number) {}
 
     /** Rows of the data set. */
     int count() {
@@ -62,8 +63,9 @@ record ReferenceRows<T>(
         return source.hash.apply(row);
     }
 
-    int line(int row) {
-        return source.line.applyAsInt(source.rows.get(row));
+    /** File and line, or element, of a row, for errors. */
+    String place(int row) {
+        return IndexedRows.place(source.rows, row, source.number.applyAsInt(source.rows.get(row)));
     }
 
     /** Rows of the decoder for all rows that the run reads. */

@@ -26,6 +26,7 @@ public final class DatasetStatistics implements ReadRow.Receiver {
     private final Map<Kind, Integer> kinds = new EnumMap<>(Kind.class);
     private final Map<String, Integer> formats = new TreeMap<>();
     private final Map<BadRow.Reason, List<String>> bad = new EnumMap<>(BadRow.Reason.class);
+    private final Map<BadRow.Reason, String> firstBad = new EnumMap<>(BadRow.Reason.class);
     private final Map<BadRow.Reason, Integer> badCounts = new EnumMap<>(BadRow.Reason.class);
     private final Map<String, Lengths> lengths = new LinkedHashMap<>();
     private final Lengths total = new Lengths();
@@ -64,6 +65,7 @@ public final class DatasetStatistics implements ReadRow.Receiver {
     @Override
     public void bad(String place, BadRow row) {
         badCounts.merge(row.reason(), 1, Integer::sum);
+        firstBad.putIfAbsent(row.reason(), String.valueOf(row.getMessage()));
         List<String> places = bad.computeIfAbsent(row.reason(), reason -> new ArrayList<>());
         if (places.size() < MAX_PLACES) {
             places.add(place);
@@ -80,8 +82,10 @@ public final class DatasetStatistics implements ReadRow.Receiver {
         measured[0] = joint.prompt().length;
         Arrays.stream(joint.prompt()).forEach(found::set);
         for (int i = 1; i < measured.length; i++) {
-            measured[i] = joint.completions()[i - 1].length;
-            Arrays.stream(joint.completions()[i - 1]).forEach(found::set);
+            int[] completion = joint.completions()[i - 1];
+            Encoder.checkNotEmpty(joint.prompt(), completion, Content.completionName(i - 1, measured.length - 1));
+            measured[i] = completion.length;
+            Arrays.stream(completion).forEach(found::set);
         }
         return measured;
     }
@@ -135,7 +139,9 @@ public final class DatasetStatistics implements ReadRow.Receiver {
         badCounts.forEach((reason, count) -> facts.put(
                 "unusable: " + reason,
                 count(count) + ": " + String.join(", ", names(bad.getOrDefault(reason, List.of())))
-                        + (count > MAX_PLACES ? ", ..." : "")));
+                        + (count > MAX_PLACES ? ", ..." : "")
+                        + (count > 1 ? "\nthe first: " : "\n")
+                        + firstBad.get(reason)));
         facts.put("same as an earlier row", count(repeated));
         if (kinds.containsKey(Kind.PAIR)) {
             facts.put("chosen is rejected", count(identical));

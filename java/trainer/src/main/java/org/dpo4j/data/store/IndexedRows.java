@@ -8,13 +8,18 @@ public interface IndexedRows {
     /** The {@link RowCodec#numbers} of a row. */
     int[] numbers(int row);
 
-    /** File and line, or element, of the row that a source gave this number, for errors; only the number if the list does not know its files. */
-    default String place(int number) {
+    /**
+     * File and line, or element, of a row, for errors; only the number if the list does not know its files.
+     *
+     * @param row its position in the list
+     * @param number what its source gave it
+     */
+    default String place(int row, int number) {
         return "row " + number;
     }
 
     /** As the other method; only the number if the list does not know its files. */
-    static String place(List<?> rows, int number) {
-        return rows instanceof IndexedRows indexed ? indexed.place(number) : "row " + number;
+    static String place(List<?> rows, int row, int number) {
+        return rows instanceof IndexedRows indexed ? indexed.place(row, number) : "row " + number;
     }
 }

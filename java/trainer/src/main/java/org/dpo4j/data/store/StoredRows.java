@@ -149,7 +149,7 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
     }
 
     @Override
-    public String place(int number) {
+    public String place(int row, int number) {
         return places.apply(number);
     }
 
