@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The commands of README's "Your data", with small files of the shapes that it names. Parquet is tested with dpo4j-parquet. */
+/** The commands of README's "Your data", with small files of the shapes that it names. That with Parquet runs in ParquetCommandsTest. */
 class ReadmeDataTest {
     private static final String BEGIN = "./dpo4j ";
 

@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.cli.Main;
@@ -81,6 +83,42 @@ class ParquetCommandsTest {
         assertThat(out).containsPattern("(?m)^pairs +24 rows").containsPattern("(?m)^eval pairs +9 rows");
         assertThat(out).contains("eval_loss");
         assertThat(directory.resolve("out/model.safetensors")).exists();
+    }
+
+    /** In a process of its own, whose cache of the hub holds the files under the name of the data set. */
+    @Test
+    void theCommandOfReadmeTrains() throws IOException, InterruptedException {
+        String prefix = "./dpo4j ";
+        String command = Files.readAllLines(Path.of(System.getenv("DPO4J_ROOT"), "README.md")).stream()
+                .filter(line -> line.startsWith(prefix + "dpo") && line.contains("ultrafeedback"))
+                .findFirst()
+                .orElseThrow();
+        Path cached = directory.resolve("hub/datasets--HuggingFaceH4--ultrafeedback_binarized");
+        Files.createDirectories(cached.resolve("refs"));
+        Files.writeString(cached.resolve("refs/main"), "c0ffee");
+        Files.move(data, Files.createDirectories(cached.resolve("snapshots")).resolve("c0ffee"));
+        Path out = directory.resolve("out");
+        List<String> words = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-cp", classPath()));
+        words.add(Main.class.getName());
+        for (String word : command.substring(prefix.length()).split(" +")) {
+            words.add(word.equals("MODEL") ? model.toString() : word.equals("OUT") ? out.toString() : word);
+        }
+        words.addAll(List.of("--device", "cpu", "--max_length", "256", "--max_steps", "1", "--logging_steps", "1"));
+        words.addAll(List.of("--dataset_cache", "false"));
+        Path log = directory.resolve("log");
+        ProcessBuilder process =
+                new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(log.toFile());
+        process.environment().put("HF_HUB_CACHE", directory.resolve("hub").toString());
+        assertThat(process.start().waitFor()).as(Files.readString(log)).isZero();
+        assertThat(Files.readString(log)).containsPattern("(?m)^step 1  loss 0\\.6931");
+        assertThat(out.resolve("model.safetensors")).exists();
+    }
+
+    /** The modules and the class path of this process. */
+    private static String classPath() {
+        String modules = System.getProperty("jdk.module.path", "");
+        return modules + (modules.isEmpty() ? "" : File.pathSeparator) + System.getProperty("java.class.path");
     }
 
     @Test
