@@ -309,7 +309,7 @@ final class OutputDirectory implements AutoCloseable {
         for (int attempt = 0; attempt < MAX_DELETIONS; attempt++) {
             try {
                 DirectoryFiles.deleteTree(directory.resolve(WRITING));
-                CheckpointDirectory.deleteIncomplete(directory);
+                CheckpointDirectory.abandon(directory);
                 break;
             } catch (IOException | UncheckedIOException e) {
                 // a thread has written another file meanwhile; the next run deletes what remains

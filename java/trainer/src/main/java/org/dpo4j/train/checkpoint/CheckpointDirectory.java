@@ -10,7 +10,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.io.DirectoryFiles;
@@ -39,6 +41,13 @@ public record CheckpointDirectory(Path path, int step) {
     private static final int FORMAT = 1;
     private static final Pattern NAME = Pattern.compile("checkpoint-([0-9]{1,9})");
     private static final String WRITING = ".checkpoint.writing";
+    private static final String DELETING = ".checkpoint.deleting";
+
+    /** Held while names of checkpoints change, because a process that ends deletes what is incomplete on another thread. */
+    private static final Object NAMES = new Object();
+
+    /** Output directories in which no checkpoint changes any more. Guarded by {@link #NAMES}. */
+    private static final Set<Path> ABANDONED = new HashSet<>();
 
     /** Writes the files of a checkpoint into an empty directory. It need not force them to the disk. */
     @FunctionalInterface
@@ -66,8 +75,11 @@ public record CheckpointDirectory(Path path, int step) {
                 try {
                     JsonFile.write(writing.resolve(MANIFEST), manifest(writing));
                     DirectoryFiles.forceTree(writing);
-                    DirectoryFiles.deleteTree(checkpoint.path);
-                    Files.move(writing, checkpoint.path, StandardCopyOption.ATOMIC_MOVE);
+                    synchronized (NAMES) {
+                        checkpoint.requireNotAbandoned();
+                        deleteAtOnce(checkpoint.path);
+                        Files.move(writing, checkpoint.path, StandardCopyOption.ATOMIC_MOVE);
+                    }
                     DirectoryFiles.force(writing.resolveSibling(""));
                 } finally {
                     DirectoryFiles.deleteTree(writing);
@@ -91,8 +103,11 @@ public record CheckpointDirectory(Path path, int step) {
         Path writing = output.resolve(WRITING);
         CheckpointDirectory checkpoint = in(output, step);
         checkpoint.writing(() -> {
-            DirectoryFiles.deleteTree(writing);
-            Files.createDirectory(writing);
+            synchronized (NAMES) {
+                checkpoint.requireNotAbandoned();
+                DirectoryFiles.deleteTree(writing);
+                Files.createDirectory(writing);
+            }
             try {
                 content.writeTo(writing);
             } catch (IOException | RuntimeException | Error e) {
@@ -115,9 +130,44 @@ public record CheckpointDirectory(Path path, int step) {
         }
     }
 
-    /** Deletes what a killed run left of a checkpoint that it was writing. */
+    /** Deletes what a killed run left of checkpoints that it was writing or deleting. */
     public static void deleteIncomplete(Path output) throws IOException {
+        synchronized (NAMES) {
+            ABANDONED.remove(output);
+            deleteTemporary(output);
+        }
+    }
+
+    /**
+     * Deletes what is incomplete, for a process that ends while other threads still write checkpoints. From then on they
+     * can neither begin, complete nor delete one.
+     */
+    public static void abandon(Path output) throws IOException {
+        synchronized (NAMES) {
+            ABANDONED.add(output);
+            deleteTemporary(output);
+        }
+    }
+
+    private static void deleteTemporary(Path output) throws IOException {
         DirectoryFiles.deleteTree(output.resolve(WRITING));
+        DirectoryFiles.deleteTree(output.resolve(DELETING));
+    }
+
+    private void requireNotAbandoned() throws IOException {
+        if (ABANDONED.contains(path.resolveSibling(""))) {
+            throw new IOException("the process ends");
+        }
+    }
+
+    /** Deletes a directory under another name, so that no part of it remains under its own if the process is killed. */
+    private static void deleteAtOnce(Path path) throws IOException {
+        if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+            Path deleting = path.resolveSibling(DELETING);
+            DirectoryFiles.deleteTree(deleting);
+            Files.move(path, deleting, StandardCopyOption.ATOMIC_MOVE);
+            DirectoryFiles.deleteTree(deleting);
+        }
     }
 
     /** The checkpoints of an output directory, by step. They are not checked. */
@@ -163,7 +213,10 @@ public record CheckpointDirectory(Path path, int step) {
     /** Deletes the directory. */
     public void delete() {
         try {
-            DirectoryFiles.deleteTree(path);
+            synchronized (NAMES) {
+                requireNotAbandoned();
+                deleteAtOnce(path);
+            }
         } catch (IOException e) {
             throw new Dpo4jException(path + " cannot be deleted (" + FileErrors.reason(e) + "); delete it by hand", e);
         }
