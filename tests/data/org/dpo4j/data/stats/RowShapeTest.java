@@ -44,6 +44,16 @@ class RowShapeTest {
         CONVERSATIONAL | {'text':'t'} | {'messages':[{'role':'assistant','content':'t'}]}
         OPENAI | {'prompt':'p','chosen':'a','rejected':'b'} | {'input':{'messages':[{'role':'user','content':'p'}]},\
         'preferred_output':[{'role':'assistant','content':'a'}],'non_preferred_output':[{'role':'assistant','content':'b'}]}
+        SHAREGPT | {'prompt':'p','chosen':'a','rejected':'b'} | {'conversations':[{'from':'human','value':'p'}],\
+        'chosen':{'from':'gpt','value':'a'},'rejected':{'from':'gpt','value':'b'}}
+        SHAREGPT | {'prompt':'p','completion':'a','label':false} | {'conversations':[{'from':'human','value':'p'},\
+        {'from':'gpt','value':'a'}],'kto_tag':false}
+        SHAREGPT | {'messages':[{'role':'system','content':'s'},{'role':'user','content':'p'},{'role':'assistant','content':'a'}]}\
+         | {'conversations':[{'from':'system','value':'s'},{'from':'human','value':'p'},{'from':'gpt','value':'a'}]}
+        ALPACA | {'prompt':'p','chosen':'a','rejected':'b'} | {'instruction':'p','input':'','chosen':'a','rejected':'b'}
+        ALPACA | {'prompt':'p','completion':'a','label':false} | {'instruction':'p','input':'','output':'a','kto_tag':false}
+        ALPACA | {'instruction':'p','input':'','output':'a','system':'s','history':[['h','i']]} | {'instruction':'p',\
+        'input':'','output':'a','history':[['h','i']],'system':'s'}
         UNPAIRED | {'prompt':'p','chosen':'a','rejected':'b'} | {'prompt':'p','completion':'a','label':true}\
          {'prompt':'p','completion':'b','label':false}
         UNPAIRED | {'prompt_ids':[1],'chosen_ids':[2],'rejected_ids':[3,4]} | {'prompt_ids':[1],'completion_ids':[2],\
@@ -59,7 +69,7 @@ class RowShapeTest {
     /** What is written in any shape that keeps pairs has the same messages as the row that it was made of. */
     @Test
     void pairsSurviveRoundTrips() throws BadRow {
-        for (RowShape shape : List.of(RowShape.CONVERSATIONAL, RowShape.OPENAI)) {
+        for (RowShape shape : List.of(RowShape.CONVERSATIONAL, RowShape.OPENAI, RowShape.SHAREGPT, RowShape.ALPACA)) {
             for (String row : List.of(TEXT, MESSAGES)) {
                 ObjectNode written = json(write(shape, json(row)).get(0));
                 assertThat(write(RowShape.CONVERSATIONAL, written)).containsExactly(MESSAGES);
@@ -72,7 +82,7 @@ class RowShapeTest {
         messages.put("weight", 0.5).put("ref_chosen_logps", -1.5).put("ref_rejected_logps", -2.5);
         assertThat(write(RowShape.OPENAI, messages).get(0))
                 .endsWith(",'weight':0.5,'ref_chosen_logps':-1.5,'ref_rejected_logps':-2.5}");
-        for (RowShape shape : List.of(RowShape.CONVERSATIONAL, RowShape.OPENAI)) {
+        for (RowShape shape : List.of(RowShape.CONVERSATIONAL, RowShape.OPENAI, RowShape.SHAREGPT, RowShape.ALPACA)) {
             assertThatThrownBy(() -> write(shape, weighted))
                     .hasMessage("it has ref_chosen_logps, and in this shape the row has other tokens; drop them with"
                             + " column_map; convert it to another shape");
@@ -101,6 +111,17 @@ class RowShapeTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '#', textBlock = """
         OPENAI | {'text':'t'} | one completion, neither a pair nor judged
+        SHAREGPT | {'prompt':'p','completion':'a'} | a prompt apart from its completion
+        SHAREGPT | {'messages':[{'role':'user','content':'p'},{'role':'assistant','content':'a','reasoning_content':'r'}]}\
+         | a message with reasoning_content
+        SHAREGPT | {'messages':[{'role':'developer','content':'p'},{'role':'assistant','content':'a'}]}\
+         | a message of the role developer
+        ALPACA | {'prompt':'p','completion':[{'role':'assistant','content':'a'},{'role':'assistant','content':'b'}],'label':true}\
+         | a completion of several messages
+        ALPACA | {'text':'t'} | a whole sequence, without a prompt
+        ALPACA | {'prompt':[{'role':'user','content':'p'},{'role':'user','content':'q'}],'completion':'a'} | messages that do not\
+         alternate
+        ALPACA | {'prompt':[{'role':'assistant','content':'p'}],'completion':'a'} | messages that do not alternate
         UNPAIRED | {'prompt':'p','completion':'a'} | one completion, neither a pair nor judged
         TEXT | {'prompt_ids':[1],'chosen_ids':[2],'rejected_ids':[3,4]} | token ids, not text
         TEXT | {'messages':[{'role':'user','content':'p'},{'role':'assistant','content':'a'}]} | messages, not text (give model_name_or_path\

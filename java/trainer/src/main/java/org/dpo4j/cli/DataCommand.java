@@ -50,7 +50,7 @@ import picocli.CommandLine.Spec;
                     + " prints what training would cut and leave out with --truncation_mode and the other options of"
                     + " rows; the rows are then read twice.",
             "With --output it writes rows: as they are, or in the shape of --convert. Shapes: text, conversational,"
-                    + " openai, unpaired (prompt, completion, label), prompt_completion, ids."
+                    + " openai, sharegpt, alpaca, unpaired (prompt, completion, label), prompt_completion, ids."
         },
         sortOptions = false)
 final class DataCommand implements Callable<Integer> {

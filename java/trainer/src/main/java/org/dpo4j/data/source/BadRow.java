@@ -69,6 +69,11 @@ public final class BadRow extends Exception {
         return new BadRow(Reason.MALFORMED, message, false, text);
     }
 
+    /** A row that has {@code what}, for which the shape in which it is to be written has no place. */
+    public static BadRow unwritable(String what) {
+        return new BadRow(Reason.UNWRITABLE, "it has " + what + "; convert it to another shape");
+    }
+
     /** A row that is left out because another option says so, whatever {@code on_bad_row} is. */
     public static BadRow leftOut(Reason reason, String message) {
         return new BadRow(reason, message, true, null);

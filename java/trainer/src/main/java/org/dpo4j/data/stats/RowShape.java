@@ -23,6 +23,10 @@ public enum RowShape {
     CONVERSATIONAL,
     /** Preference rows of OpenAI and Azure: {@code input, preferred_output, non_preferred_output}. */
     OPENAI,
+    /** {@code conversations} with {@code from, value}, and {@code chosen, rejected} or {@code kto_tag}. */
+    SHAREGPT,
+    /** {@code instruction, input, output}, or {@code chosen, rejected} in place of {@code output}; {@code kto_tag}. */
+    ALPACA,
     /** {@code prompt, completion, label}: a pair becomes a good and a bad row. */
     UNPAIRED,
     /** {@code prompt, completion}: of a pair, the chosen completion. */
@@ -41,6 +45,9 @@ public enum RowShape {
             case TEXT -> List.of(columns(example, values(rendered(example.content(), encoder))));
             case CONVERSATIONAL -> List.of(columns(example, values(example.content())));
             case OPENAI -> List.of(openAi(example));
+            case SHAREGPT ->
+                List.of(withExtras(ConversationColumns.shareGpt(example, values(example.content())), example));
+            case ALPACA -> List.of(withExtras(ConversationColumns.alpaca(example, values(example.content())), example));
             case UNPAIRED -> isPair ? List.of(side(example, 0), side(example, 1)) : List.of(judged(example));
             case PROMPT_COMPLETION -> List.of(isPair ? completion(example, 0) : single(example));
             case IDS -> List.of(columns(example, ids(example.content(), encoder)));
@@ -49,20 +56,24 @@ public enum RowShape {
 
     /** The reference's log-probs are sums over the tokens of the row. A chat template makes other tokens of its text. */
     private void checkReference(Example example) throws BadRow {
-        boolean isTemplateAdded =
-                example.content() instanceof Content.Text && (this == CONVERSATIONAL || this == OPENAI);
+        boolean isTemplateAdded = example.content() instanceof Content.Text && hasMessages();
         boolean isTemplateRemoved = example.content() instanceof Content.Messages && this == TEXT;
         if (example instanceof Example.Pair pair
                 && !Float.isNaN(pair.reference().chosen())
                 && (isTemplateAdded || isTemplateRemoved)) {
-            throw unwritable("ref_chosen_logps, and in this shape the row has other tokens; drop them with column_map");
+            throw BadRow.unwritable(
+                    "ref_chosen_logps, and in this shape the row has other tokens; drop them with column_map");
         }
+    }
+
+    private boolean hasMessages() {
+        return this == CONVERSATIONAL || this == OPENAI || this == SHAREGPT || this == ALPACA;
     }
 
     /** The prompt, or null, then the completions, in the type of this shape. */
     private List<@Nullable JsonNode> values(Content content) throws BadRow {
         if (content instanceof Content.Text text) {
-            return this == CONVERSATIONAL || this == OPENAI
+            return hasMessages()
                     ? list(
                             text.prompt() == null ? null : message("user", text.prompt()),
                             text.completions().stream()
@@ -77,7 +88,7 @@ public enum RowShape {
         if (content instanceof Content.Messages messages && this != TEXT) {
             return list(messages.prompt(), messages.completions());
         }
-        throw unwritable(
+        throw BadRow.unwritable(
                 content instanceof Content.Messages
                         ? "messages, not text (give model_name_or_path for its chat template)"
                         : "token ids, not text");
@@ -100,7 +111,7 @@ public enum RowShape {
 
     private static List<@Nullable JsonNode> ids(Content content, @Nullable Encoder encoder) throws BadRow {
         if (encoder == null && !(content instanceof Content.Ids)) {
-            throw unwritable("no token ids; give model_name_or_path, whose tokenizer makes them");
+            throw BadRow.unwritable("no token ids; give model_name_or_path, whose tokenizer makes them");
         }
         if (encoder == null) {
             Content.Ids ids = (Content.Ids) content;
@@ -139,12 +150,8 @@ public enum RowShape {
     }
 
     private BadRow unwritable(Example example) {
-        return unwritable(
+        return BadRow.unwritable(
                 example instanceof Example.Single ? "one completion, neither a pair nor judged" : "not a pair");
-    }
-
-    private static BadRow unwritable(String what) {
-        return new BadRow(BadRow.Reason.UNWRITABLE, "it has " + what + "; convert it to another shape");
     }
 
     /** A row with the columns that belong to the kind of the example. */
@@ -165,7 +172,7 @@ public enum RowShape {
 
     private ObjectNode withExtras(ObjectNode row, Example example) {
         if (example instanceof Example.Judged judged) {
-            row.put("label", judged.label());
+            row.put(this == SHAREGPT || this == ALPACA ? "kto_tag" : "label", judged.label());
         }
         if (example.weight() != 1) {
             row.put("weight", example.weight());
@@ -195,7 +202,9 @@ public enum RowShape {
 
     private ObjectNode openAi(Example example) throws BadRow {
         if (!(example instanceof Example.Pair) || example.content() instanceof Content.Ids) {
-            throw example.content() instanceof Content.Ids ? unwritable("token ids, not text") : unwritable(example);
+            throw example.content() instanceof Content.Ids
+                    ? BadRow.unwritable("token ids, not text")
+                    : unwritable(example);
         }
         List<@Nullable JsonNode> values = values(example.content());
         ObjectNode row = JSON.objectNode();
@@ -219,7 +228,7 @@ public enum RowShape {
     private ObjectNode completion(Example example, int side) throws BadRow {
         if (example instanceof Example.Pair pair
                 && !Float.isNaN(pair.reference().chosen())) {
-            throw unwritable("ref_chosen_logps, which such rows have no column for; drop it with column_map");
+            throw BadRow.unwritable("ref_chosen_logps, which such rows have no column for; drop it with column_map");
         }
         List<@Nullable JsonNode> values = ofAnyType(example.content());
         String end = example.content() instanceof Content.Ids ? "_ids" : "";
@@ -244,10 +253,10 @@ public enum RowShape {
 
     private ObjectNode single(Example example) throws BadRow {
         if (example.content().isWhole()) {
-            throw unwritable("a whole sequence, without a prompt");
+            throw BadRow.unwritable("a whole sequence, without a prompt");
         }
         if (example instanceof Example.Judged judged && !judged.label()) {
-            throw unwritable("a completion that was judged bad");
+            throw BadRow.unwritable("a completion that was judged bad");
         }
         ObjectNode row = completion(example, 0);
         row.remove("label");
