@@ -93,8 +93,10 @@ class PageInBrowserTest {
         WebElement loss = browser.driver().findElement(By.id("chart-loss"));
         List<WebElement> lines = loss.findElements(By.cssSelector("path[data-points]"));
         assertThat(lines).hasSize(2);
-        assertThat(String.valueOf(lines.get(0).getDomAttribute("d")).split("[ML]")).hasSize(1 + LINES);
-        assertThat(String.valueOf(lines.get(1).getDomAttribute("d")).split("[ML]")).hasSize(1 + LINES / 10);
+        assertThat(String.valueOf(lines.get(0).getDomAttribute("d")).split("[ML]"))
+                .hasSize(1 + LINES);
+        assertThat(String.valueOf(lines.get(1).getDomAttribute("d")).split("[ML]"))
+                .hasSize(1 + LINES / 10);
         assertThat(loss.findElements(By.cssSelector("rect.band"))).hasSize(LINES);
         // The line of training reaches from the first step to the last, so it is nearly as wide as the plot.
         Double share =
