@@ -3,7 +3,9 @@ package org.dpo4j.report;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -35,6 +37,18 @@ class CombinedListenerTest {
         assertThat(main.notices)
                 .containsExactly("broken ends (java.lang.IllegalStateException: no connection); training goes on"
                         + " without it");
+    }
+
+    /** A message of a Java exception would name its class. */
+    @Test
+    void aFileThatCannotBeWrittenIsToldInPlainWords() {
+        new CombinedListener(main)
+                .with("csv", metrics -> {
+                    throw new UncheckedIOException(new NotDirectoryException("out/x"));
+                })
+                .metrics(LINE);
+        assertThat(main.notices)
+                .containsExactly("csv ends (out/x is a file, not a directory); training goes on without it");
     }
 
     @Test

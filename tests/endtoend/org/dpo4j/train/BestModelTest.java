@@ -55,6 +55,27 @@ class BestModelTest {
         }
     }
 
+    /** No value is finite, so there is no best step, and the message names none. */
+    @Test
+    void earlyStoppingWithoutAFiniteValueSaysSo() {
+        BestModel best = new BestModel(TinyRun.options()
+                .evalDataset(Path.of("unread"))
+                .evalSteps(5)
+                .earlyStoppingPatience(2)
+                .loadBestModelAtEnd(true)
+                .saveSteps(5)
+                .build()
+                .train());
+        for (int step = 5; !best.isStopped(); step += 5) {
+            assertThat(step).isLessThanOrEqualTo(15);
+            best.add(step, Map.of("eval_loss", Double.NaN), false);
+        }
+        assertThat(best.isSought()).isTrue();
+        assertThat(best.absent(15))
+                .isEqualTo("no checkpoint has a finite eval_loss, so the model is that of the last step, 15");
+        assertThat(best.stop(15)).isEqualTo("early stopping after step 15: eval_loss was not finite in 2 evaluations");
+    }
+
     /** 12 steps, evaluated and saved every two. */
     private DpoOptions.Builder options(String output) throws IOException {
         if (!Files.exists(directory.resolve("pairs.jsonl"))) {

@@ -349,6 +349,8 @@ class CheckpointTest {
                 () -> train(resumed()),
                 manifest
                         + " is damaged, so the files of the checkpoint cannot be checked; go on from the one before it");
+        Files.writeString(manifest, "{\"format\": 1}");
+        assertRefused(() -> train(resumed()), manifest + " is damaged");
         Files.delete(manifest);
         assertRefused(() -> train(resumed()), "checkpoint-12 has no manifest.json, so it was not written completely");
     }

@@ -115,4 +115,13 @@ class RunRecorderTest {
         TestFiles.write(directory.resolve("metrics.jsonl"), "{\"step\":1}\nnonsense\n{\"step\":2}\n");
         assertRefused(() -> RecordedRun.read(directory), "metrics.jsonl line 2 is not a JSON object");
     }
+
+    @Test
+    void aMetricThatIsNoNumberIsRefused() {
+        Path file = directory.resolve("metrics.jsonl");
+        TestFiles.write(file, "{\"step\":1,\"loss\":null}\n{\"step\":2,\"loss\":\"x\"}\n");
+        assertRefused(() -> RecordedRun.read(directory), "metrics.jsonl line 2: loss is \"x\", not a number");
+        TestFiles.write(file, "{\"step\":\"three\"}\n");
+        assertRefused(() -> RecordedRun.read(directory), "metrics.jsonl line 1: step is not a whole number");
+    }
 }

@@ -1,8 +1,10 @@
 package org.dpo4j.report;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -119,9 +121,15 @@ public final class CombinedListener extends ForwardingListener {
                 event.accept(each.listener);
             } catch (RuntimeException e) {
                 each.isFaulty = true;
-                String why = e instanceof Dpo4jException ? e.getMessage() : e.toString();
-                super.notice(each.name + " ends (" + why + "); training goes on without it");
+                super.notice(each.name + " ends (" + reason(e) + "); training goes on without it");
             }
         }
+    }
+
+    private static String reason(RuntimeException e) {
+        if (!(e instanceof Dpo4jException) && e.getCause() instanceof IOException io) {
+            return FileErrors.reason(io);
+        }
+        return String.valueOf(e instanceof Dpo4jException ? e.getMessage() : e);
     }
 }

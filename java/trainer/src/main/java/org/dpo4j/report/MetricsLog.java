@@ -77,8 +77,16 @@ public final class MetricsLog implements AutoCloseable {
         return line;
     }
 
-    /** The line that {@link #json} wrote. */
+    /** The line that {@link #json} wrote. Throws, naming the key, if a value has another type. */
     public static Metrics parse(ObjectNode line) {
+        if (!line.path("step").canConvertToExactIntegral()) {
+            throw new Dpo4jException("step is not a whole number");
+        }
+        line.properties().forEach(value -> {
+            if (!value.getValue().isNumber() && !value.getValue().isNull()) {
+                throw new Dpo4jException(value.getKey() + " is " + value.getValue() + ", not a number");
+            }
+        });
         Map<String, Double> values = new LinkedHashMap<>();
         line.properties().forEach(value -> {
             if (!value.getKey().equals("step")) {

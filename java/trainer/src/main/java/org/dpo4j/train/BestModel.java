@@ -101,6 +101,11 @@ final class BestModel {
         return options.loadBestModelAtEnd ? kept.step : 0;
     }
 
+    /** Whether the run ends with its best model, but no evaluation of a checkpoint had a finite value. */
+    boolean isSought() {
+        return options.loadBestModelAtEnd && evaluations > 0 && kept.step == 0;
+    }
+
     /** Lists what a checkpoint stores. */
     void state(SavedState saved) {
         if (options.isTracked()) {
@@ -150,6 +155,14 @@ final class BestModel {
 
     /** How the run ended early, for the user. */
     String stop(int step) {
+        if (all.step == 0) {
+            return String.format(
+                    Locale.ROOT,
+                    "early stopping after step %d: %s was not finite in %d evaluations",
+                    step,
+                    name,
+                    withoutImprovement);
+        }
         return String.format(
                 Locale.ROOT,
                 "early stopping after step %d: %s did not improve on %.4g of step %d in %d evaluations",
@@ -158,6 +171,11 @@ final class BestModel {
                 all.metric,
                 all.step,
                 withoutImprovement);
+    }
+
+    /** Why the run does not end with its best model, for the user. */
+    String absent(int lastStep) {
+        return "no checkpoint has a finite " + name + ", so the model is that of the last step, " + lastStep;
     }
 
     /** Which model the run ends with, for the user. */

@@ -368,6 +368,9 @@ final class Checkpoints {
      */
     int loadBest(int last) {
         if (best.step() == 0) {
+            if (best.isSought()) {
+                listener.notice(best.absent(last));
+            }
             return last;
         }
         if (best.step() != last) {

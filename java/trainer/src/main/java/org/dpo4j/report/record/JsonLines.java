@@ -29,7 +29,7 @@ final class JsonLines {
                 String next = reader.readLine();
                 ObjectNode json = object(line);
                 if (json != null) {
-                    consumer.accept(json);
+                    accept(consumer, json, file, number);
                 } else if (next != null) {
                     throw new Dpo4jException(
                             file + " line " + number + " is not a JSON object; delete the line, or train again");
@@ -38,6 +38,15 @@ final class JsonLines {
             }
         } catch (IOException e) {
             throw new Dpo4jException(file + " cannot be read (" + FileErrors.reason(e) + "); make it readable", e);
+        }
+    }
+
+    private static void accept(Consumer<ObjectNode> consumer, ObjectNode json, Path file, int number) {
+        try {
+            consumer.accept(json);
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(
+                    file + " line " + number + ": " + e.getMessage() + "; delete the line, or train again", e);
         }
     }
 

@@ -233,6 +233,9 @@ public record CheckpointDirectory(Path path, int step) {
             if (manifest.path("format").asInt() != FORMAT) {
                 return file + " has the format " + manifest.path("format") + "; this version of dpo4j reads " + FORMAT;
             }
+            if (manifest.path("files").isEmpty()) { // also if it is absent, or no list
+                return file + " is damaged, so the files of the checkpoint cannot be checked";
+            }
             for (JsonNode entry : manifest.path("files")) {
                 Path named = path.resolve(entry.path("name").asText());
                 if (!Files.isRegularFile(named, LinkOption.NOFOLLOW_LINKS)) {
