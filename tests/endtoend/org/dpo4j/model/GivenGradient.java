@@ -31,6 +31,13 @@ public final class GivenGradient implements CompletionLoss, AutoCloseable {
         language.accumulate(batch, this);
     }
 
+    /** Does so with the noise of a key. */
+    void accumulate(TrainingModel language, PackedBatch batch, EmbeddingNoise.Key key, float... dSums) {
+        this.dSums = dSums;
+        this.offsets = batch.offsets();
+        language.accumulate(batch, this, key);
+    }
+
     public float[] tokens() {
         return device.downloadFloats(tokens.address(), offsets[offsets.length - 1]);
     }

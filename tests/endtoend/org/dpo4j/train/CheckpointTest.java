@@ -70,7 +70,8 @@ class CheckpointTest {
                 .lossType(LossType.BCO_PAIR, LossType.SFT)
                 .bcoRunningMean(true)
                 .trainSamplingStrategy(SamplingStrategy.GROUP_BY_LENGTH)
-                .maxTokensPerBatch(64);
+                .maxTokensPerBatch(64)
+                .neftuneNoiseAlpha(5);
         UnaryOperator<DpoOptions.Builder> synced = options -> options.dtype(Precision.FLOAT32)
                 .syncRefModel(true)
                 .refModelSyncSteps(3)
@@ -81,7 +82,7 @@ class CheckpointTest {
                 options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
         Stream<Arguments> everywhere = Stream.of(
                 Arguments.of("float32", plain),
-                Arguments.of("running mean, token budget", runningMean),
+                Arguments.of("running mean, token budget, noise on embeddings", runningMean),
                 Arguments.of("TR-DPO", synced));
         return IS_CPU
                 ? everywhere

@@ -196,7 +196,7 @@ class DiagnosesTest {
         for (JsonNode run : golden.get("cases")) {
             double maxGradNorm = run.at("/options/max_grad_norm").asDouble(1);
             List<Metrics> lines = lines(run.get("expected"));
-            assertThat(Diagnoses.find(new DiagnosedRun(lines.size(), 4, maxGradNorm, chosen, rejected), lines))
+            assertThat(Diagnoses.find(new DiagnosedRun(lines.size(), 4, maxGradNorm, chosen, rejected, false), lines))
                     .as(run.get("name").asText())
                     .isEmpty();
         }

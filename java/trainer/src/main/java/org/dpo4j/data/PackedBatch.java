@@ -3,6 +3,7 @@ package org.dpo4j.data;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param segments which rows attend to which
  * @param sequenceLengths for each segment, the tokens of the sequence to which it belongs. A last token that is only a target
  *     counts. For a shared prompt, it is the longer sequence. Only models with a {@link PairLayout#shortLength} read it
+ * @param segmentCompletions for each segment, the completion to whose sequence it belongs; of a shared prompt, the first
  * @param hiddenRows for each target, in order, the row whose hidden state predicts it. The last row of a
  *     prompt predicts the first token of both completions, so it occurs twice
  * @param targets the completion tokens that are learnt
@@ -26,14 +28,35 @@ public record PackedBatch(
         int[] positions,
         List<Segment> segments,
         int[] sequenceLengths,
+        int[] segmentCompletions,
         int[] hiddenRows,
         int[] targets,
         int[] offsets) {
 
-    /** The sequence of a segment ends with its last row. */
+    /** Each segment is a sequence of one completion, and ends with its last row. */
     public PackedBatch(
             int[] ids, int[] positions, List<Segment> segments, int[] hiddenRows, int[] targets, int[] offsets) {
         this(ids, positions, segments, keys(segments), hiddenRows, targets, offsets);
+    }
+
+    /** Each segment is a sequence of one completion. */
+    public PackedBatch(
+            int[] ids,
+            int[] positions,
+            List<Segment> segments,
+            int[] sequenceLengths,
+            int[] hiddenRows,
+            int[] targets,
+            int[] offsets) {
+        this(
+                ids,
+                positions,
+                segments,
+                sequenceLengths,
+                IntStream.range(0, segments.size()).toArray(),
+                hiddenRows,
+                targets,
+                offsets);
     }
 
     /** The keys of each segment's last query. */
@@ -107,6 +130,7 @@ public record PackedBatch(
         private final int[] offsets;
         private final List<Segment> segments = new ArrayList<>();
         private final List<Integer> lengths = new ArrayList<>();
+        private final List<Integer> completions = new ArrayList<>();
         private int row;
         private int target;
         private int completion;
@@ -165,12 +189,13 @@ public record PackedBatch(
         }
 
         private void addCompletion(Segment prompt, int lastOfPrompt, int[] tokens) {
-            addTargets(tokens, null, lastOfPrompt, row);
+            int begin = row;
             int count = tokens.length - 1; // the last token is only a target
             if (count > 0) {
                 add(Segment.withPrefix(prompt, row, count), prompt.queryCount() + tokens.length);
                 addRows(tokens, count, prompt.queryCount());
             }
+            addTargets(tokens, null, lastOfPrompt, begin);
         }
 
         private void addSequence(int[] prompt, int[] completion, boolean @Nullable [] isTarget) {
@@ -185,6 +210,7 @@ public record PackedBatch(
         private void add(Segment segment, int sequenceLength) {
             segments.add(segment);
             lengths.add(sequenceLength);
+            completions.add(completion);
         }
 
         private void addRows(int[] tokens, int count, int position) {
@@ -212,9 +238,19 @@ public record PackedBatch(
         }
 
         private PackedBatch batch() {
-            int[] sequenceLengths = lengths.stream().mapToInt(Integer::intValue).toArray();
             return new PackedBatch(
-                    ids, positions, List.copyOf(segments), sequenceLengths, hiddenRows, targets, offsets);
+                    ids,
+                    positions,
+                    List.copyOf(segments),
+                    ints(lengths),
+                    ints(completions),
+                    hiddenRows,
+                    targets,
+                    offsets);
+        }
+
+        private static int[] ints(List<Integer> values) {
+            return values.stream().mapToInt(Integer::intValue).toArray();
         }
     }
 }

@@ -9,6 +9,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.Residual;
+import org.dpo4j.kernels.decoder.UniformNoise;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,11 @@ final class Decoder implements AutoCloseable {
     private final @Nullable Parameter positions;
     private final RotaryTables rotary;
     private final List<Layer> layers;
+    /** With padding. */
     private final int hiddenSize;
+    /** Without padding. */
+    private final int width;
+
 
     Decoder(Model model) {
         device = model.device();
@@ -38,6 +43,7 @@ final class Decoder implements AutoCloseable {
         embeddingScale = embeddingScale(architecture.scales(), dtype);
         positions = parameters.layout().parameterOrNull(ParameterKind.POSITION_EMBEDDING, 0);
         hiddenSize = parameters.layout().sizes().hiddenSize();
+        width = architecture.hiddenSize();
         rotary = new RotaryTables(device, architecture);
         layers = IntStream.range(0, architecture.layerCount())
                 .mapToObj(layer -> new Layer(parameters, architecture, layer, rotary))
@@ -100,8 +106,13 @@ final class Decoder implements AutoCloseable {
      * cache.
      */
     void forward(Pass pass, Activations activations, @Nullable KeyCache cache) {
+        forward(pass, activations, cache, null);
+    }
+
+    /** Does so with noise on the token embeddings, if {@code noisy} is not null. */
+    void forward(Pass pass, Activations activations, @Nullable KeyCache cache, @Nullable NoisyRows noisy) {
         Layer.Scratch scratch = activations.scratch;
-        long before = embed(pass, activations.layers.get(0).in(), scratch.branch());
+        long before = embed(pass, activations.layers.get(0).in(), scratch.branch(), noisy);
         for (int i = 0; i < layers.size(); i++) {
             Layer.Saved saved = activations.layers.get(i);
             layers.get(i).forward(pass, before, saved, scratch, cache);
@@ -114,12 +125,15 @@ final class Decoder implements AutoCloseable {
      * Computes the embedding of the ids in {@code hidden}. Returns 0, unless the model has a table of positions: then
      * their embedding is in {@code branch}, and the first layer adds it to {@code hidden}, whose address is returned.
      */
-    private long embed(Pass pass, long hidden, long branch) {
+    private long embed(Pass pass, long hidden, long branch, @Nullable NoisyRows noisy) {
         Embedding.forward(
                 device,
                 hidden,
                 new Embedding.Table(parameters.weight(embedding), hiddenSize, embeddingScale, dtype),
                 new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows().size()));
+        if (noisy != null) {
+            noisy.add(device, new UniformNoise.Matrix(hidden, pass.rows(), width, hiddenSize, dtype));
+        }
         if (positions == null) {
             return 0;
         }

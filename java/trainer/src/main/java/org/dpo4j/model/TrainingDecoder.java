@@ -3,6 +3,7 @@ package org.dpo4j.model;
 import java.util.List;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A {@link Decoder} with its memory for training. Its forward and backward passes can be CUDA graphs, keyed by every
@@ -17,7 +18,8 @@ final class TrainingDecoder implements AutoCloseable {
      * @param out start of the activations; all their addresses follow from it and the rows
      * @param dHidden gradient of {@code out}
      */
-    private record ForwardKey(Pass pass, long out, long dHidden, List<Rope.Table> rotary) {}
+    private record ForwardKey(
+            Pass pass, @Nullable NoisyRows noisy, long out, long dHidden, List<Rope.Table> rotary) {}
 
     /** Key of the backward pass after it. */
     private record BackwardKey(ForwardKey forward, EmbeddedRows rows) {}
@@ -42,11 +44,13 @@ final class TrainingDecoder implements AutoCloseable {
     /** A queued forward pass, valid until the next one. */
     final class Forward {
         private final Pass pass;
+        private final @Nullable NoisyRows noisy;
         private final Buffers buffers;
         private final long dHidden;
 
-        private Forward(Pass pass, Buffers buffers, long dHidden) {
+        private Forward(Pass pass, @Nullable NoisyRows noisy, Buffers buffers, long dHidden) {
             this.pass = pass;
+            this.noisy = noisy;
             this.buffers = buffers;
             this.dHidden = dHidden;
         }
@@ -71,20 +75,21 @@ final class TrainingDecoder implements AutoCloseable {
         }
 
         private void queue() {
-            decoder.forward(pass, buffers.activations, null);
+            decoder.forward(pass, buffers.activations, null, noisy);
             device.fill(dHidden, 0, decoder.hiddenBytes(pass.rows()));
         }
 
         private ForwardKey key() {
-            return new ForwardKey(pass, out(), dHidden, decoder.rotary().addresses());
+            return new ForwardKey(pass, noisy, out(), dHidden, decoder.rotary().addresses());
         }
     }
 
-    /** Queues a forward pass. */
-    Forward forward(Pass pass) {
+    /** Queues a forward pass; {@code noisy}: the noise on its embeddings, or null. */
+    Forward forward(Pass pass, @Nullable NoisyRows noisy) {
         int rows = pass.rows();
         Forward forward = new Forward(
                 pass,
+                noisy,
                 arena.layout(layout -> place(layout, rows)),
                 gradientArena.layout(layout -> decoder.placeHidden(layout, rows)));
         graphs.run(forward.key(), forward::queue);

@@ -1,8 +1,10 @@
 package org.dpo4j.model;
 
+import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.family.Architecture;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Computes the gradient of a {@link CompletionLoss} through the head and decoder of a {@link Model}. All activations
@@ -20,20 +22,31 @@ public final class TrainingModel implements AutoCloseable {
      * @param hasGraphs whether the launches of a pass are CUDA graphs: one for the decoder's forward pass, one per loss
      *     chunk, one for the decoder's backward pass. The bits are the same, because on a device with graphs batches
      *     are padded in either case. Requires a device with {@link Device#supportsGraphs}
+     * @param noise on the embeddings; null for none
      */
-    public record Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
+    public record Options(
+            CompletionSums sums, long logitsBytes, boolean hasGraphs, @Nullable EmbeddingNoise noise) {
         /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
         public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
 
-        /** Without graphs. */
+        /** Without noise. */
+        public Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
+            this(sums, logitsBytes, hasGraphs, null);
+        }
+
+        /** Without graphs and noise. */
         public Options(CompletionSums sums) {
             this(sums, DEFAULT_LOGITS_BYTES, false);
         }
     }
 
-    private record Inputs(Pass pass, EmbeddedRows embedded) {
-        static Inputs place(Layout layout, Architecture architecture, Bucket bucket) {
-            return new Inputs(Pass.place(layout, bucket), EmbeddedRows.place(layout, architecture, bucket.rows()));
+    private record Inputs(Pass pass, EmbeddedRows embedded, @Nullable NoisyRows noisy) {
+        static Inputs place(
+                Layout layout, Architecture architecture, @Nullable EmbeddingNoise noise, Bucket bucket) {
+            return new Inputs(
+                    Pass.place(layout, bucket),
+                    EmbeddedRows.place(layout, architecture, bucket.rows()),
+                    NoisyRows.place(layout, noise, bucket.rows()));
         }
     }
 
@@ -41,6 +54,7 @@ public final class TrainingModel implements AutoCloseable {
     private final TrainingDecoder decoder;
     private final ChunkedHead head;
     private final Indices indices;
+    private final @Nullable EmbeddingNoise noise;
 
     /** Allocates the model's gradients if it has none. */
     public TrainingModel(Model model, Options options) {
@@ -49,6 +63,7 @@ public final class TrainingModel implements AutoCloseable {
         this.decoder = new TrainingDecoder(model, options.hasGraphs);
         this.head = new ChunkedHead(model, options.sums, options.logitsBytes, options.hasGraphs);
         this.indices = new Indices(model.device());
+        this.noise = options.noise;
     }
 
     public Model model() {
@@ -74,19 +89,25 @@ public final class TrainingModel implements AutoCloseable {
                 decoder.activationBytes(bucket.rows()),
                 head.bytes(tokens, batch.completions()),
                 decoder.rotary().bytes(batch.positionsEnd()),
-                Indices.bytes(layout -> Inputs.place(layout, model.architecture(), bucket)),
+                Indices.bytes(layout -> place(layout, bucket)),
                 head.resultBytes(tokens, batch.completions()));
     }
 
     /**
      * Queues a forward and a backward pass, which adds d loss / d weights to the model's gradients. Head and loss run
      * one chunk at a time. Does not wait for the device. Throws, naming the index, if an index of the batch is out of
-     * range.
+     * range. The noise, if there is one, is that of step 0, and the number of a sequence is that of its completion.
      */
     public void accumulate(PackedBatch batch, CompletionLoss loss) {
+        int[] sequences = IntStream.range(0, batch.completions()).toArray();
+        accumulate(batch, loss, new EmbeddingNoise.Key(0, sequences));
+    }
+
+    /** Does so with the noise of a key, which is not read if there is no noise. */
+    public void accumulate(PackedBatch batch, CompletionLoss loss, EmbeddingNoise.Key key) {
         BatchCheck.check(batch, model.architecture());
-        Inputs inputs = upload(batch);
-        TrainingDecoder.Forward forward = decoder.forward(inputs.pass);
+        Inputs inputs = upload(batch, key);
+        TrainingDecoder.Forward forward = decoder.forward(inputs.pass, inputs.noisy);
         int maxRows = head.maxRows();
         head.reserve(LossChunk.maxTokens(batch.offsets(), loss.group(), maxRows), batch.completions());
         for (LossChunk chunk : LossChunk.split(batch.offsets(), loss.group(), maxRows)) {
@@ -95,11 +116,18 @@ public final class TrainingModel implements AutoCloseable {
         forward.backward(inputs.embedded);
     }
 
-    private Inputs upload(PackedBatch batch) {
+    private Inputs place(Layout layout, Bucket bucket) {
+        return Inputs.place(layout, model.architecture(), noise, bucket);
+    }
+
+    private Inputs upload(PackedBatch batch, EmbeddingNoise.Key key) {
         Bucket bucket = bucket(batch);
-        Inputs inputs = indices.layout(layout -> Inputs.place(layout, model.architecture(), bucket));
+        Inputs inputs = indices.layout(layout -> place(layout, bucket));
         inputs.pass.put(indices, batch, decoder.rotary().reserve(batch), bucket);
         inputs.embedded.put(indices, batch);
+        if (inputs.noisy != null && noise != null) {
+            inputs.noisy.put(indices, batch, noise, noise.amplitude(model.architecture()), key, bucket.rows());
+        }
         indices.upload();
         return inputs;
     }

@@ -146,7 +146,7 @@ enum DiagnosisRule {
         @Override
         @Nullable
         String find(DiagnosedRun run, List<Metrics> lines) {
-            if (lines.size() > 1 || step(lines) != 1) {
+            if (run.hasNoise() || lines.size() > 1 || step(lines) != 1) {
                 return null;
             }
             double chosen = value(lines, 0, "rewards/chosen");

@@ -84,8 +84,10 @@ interface Objective extends AutoCloseable {
     /**
      * Adds the gradient of one optimizer step to the model's gradients: the gradient of the mean over all terms of the
      * step. How the rows are split into micro-batches does not change the mean.
+     *
+     * @param step the number of the step, on which random numbers depend
      */
-    void accumulate(List<int[]> microBatches);
+    void accumulate(List<int[]> microBatches, int step);
 
     /** Means over the terms since the last call, under TRL's names. */
     Map<String, Double> metrics();

@@ -56,6 +56,7 @@ public enum OptionRange {
             1_000_000_000,
             "a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs",
             value -> value != 0),
+    NEFTUNE_NOISE_ALPHA(0, 1e6, "from 0 to 1e6"),
     NUM_RETURN_SEQUENCES(1, 1_000_000),
     NUM_TRAIN_EPOCHS(Double.MIN_VALUE, 1_000_000, "above 0 and at most 1,000,000"),
     PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),

@@ -99,11 +99,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                 evalPairs,
                 options.train(),
                 new TrainingModel(
-                        model,
-                        new TrainingModel.Options(
-                                policySums(options),
-                                logitsBytes,
-                                options.train().step().hasGraphs(model.device()))),
+                        model, trainingOptions(policySums(options), logitsBytes, options.train(), model.device())),
                 new ScoringModel(model, policySums(options)));
         this.options = options;
         this.layout = new PairLayout(isPrefixShared, model.architecture().shortLength());

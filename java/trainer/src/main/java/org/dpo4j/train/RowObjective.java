@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -8,8 +9,10 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Prompt;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.EmbeddingNoise;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.PassMemory;
@@ -49,6 +52,12 @@ abstract class RowObjective<T> implements Objective {
         this.training = training;
         this.evaluation = evaluation;
         this.hashes = hashes(rows);
+    }
+
+    /** The options of {@link #training}. */
+    static TrainingModel.Options trainingOptions(
+            CompletionSums sums, long logitsBytes, TrainOptions options, Device device) {
+        return new TrainingModel.Options(sums, logitsBytes, options.step().hasGraphs(device), options.noise());
     }
 
     abstract PackedBatch pack(List<T> batch);
@@ -181,11 +190,20 @@ abstract class RowObjective<T> implements Objective {
     }
 
     @Override
-    public final void accumulate(List<int[]> microBatches) {
+    public final void accumulate(List<int[]> microBatches, int step) {
         beginStep(microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] batch : microBatches) {
-            training.accumulate(pack(select(rows, batch)), loss(batch));
+            PackedBatch packed = pack(select(rows, batch));
+            training.accumulate(packed, loss(batch), new EmbeddingNoise.Key(step, sequences(packed, batch)));
         }
+    }
+
+    /** Numbers of the completions of a batch, which do not depend on the other rows of the batch. */
+    private static int[] sequences(PackedBatch packed, int[] batch) {
+        int perRow = packed.completions() / batch.length;
+        int[] numbers = new int[packed.completions()];
+        Arrays.setAll(numbers, completion -> batch[completion / perRow] * perRow + completion % perRow);
+        return numbers;
     }
 
     @Override

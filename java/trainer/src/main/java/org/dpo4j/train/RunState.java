@@ -129,7 +129,7 @@ final class RunState implements AutoCloseable {
     /** Queues the gradient of the next step. */
     void accumulate() {
         List<int[]> microBatches = steps.microBatches(step);
-        objective.accumulate(microBatches);
+        objective.accumulate(microBatches, step);
         int[] rowTokens = objective.rowTokens();
         for (int[] batch : microBatches) {
             tokens += objective.tokens(batch);
@@ -183,7 +183,7 @@ final class RunState implements AutoCloseable {
             for (int[] batch : steps.microBatches(skipped - 1)) {
                 for (int row : batch) {
                     all.add(objective.number(row));
-                    objective.accumulate(List.of(new int[] {row}));
+                    objective.accumulate(List.of(new int[] {row}), skipped - 1);
                     if (!Float.isFinite(optimizer.norms().now())) {
                         found.add(objective.number(row));
                     }
@@ -231,7 +231,13 @@ final class RunState implements AutoCloseable {
     DiagnosedRun diagnosed(TrainOptions options) {
         double[] means = objective.completionMeans();
         int rowsPerStep = options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps;
-        return new DiagnosedRun(steps.total(), rowsPerStep, options.optimizer().maxGradNorm, means[0], means[1]);
+        return new DiagnosedRun(
+                steps.total(),
+                rowsPerStep,
+                options.optimizer().maxGradNorm,
+                means[0],
+                means[1],
+                options.noise() != null);
     }
 
     /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */

@@ -76,11 +76,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 evalSequences,
                 options,
                 new TrainingModel(
-                        model,
-                        new TrainingModel.Options(
-                                CompletionSums.PLAIN,
-                                logitsBytes,
-                                options.step().hasGraphs(model.device()))),
+                        model, trainingOptions(CompletionSums.PLAIN, logitsBytes, options, model.device())),
                 new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
 

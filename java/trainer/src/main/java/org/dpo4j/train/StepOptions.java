@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options of the steps of a run: number, batch sizes, learning rate, CUDA graphs. */
+/** Options of the steps of a run: number, batch sizes, learning rate, noise, CUDA graphs. */
 public final class StepOptions extends OptionGroup {
 
     /** Peak rate. */
@@ -70,6 +70,15 @@ public final class StepOptions extends OptionGroup {
             names = "--per_device_eval_batch_size",
             description = "Rows per batch of evaluations and reference log-probs; default ${DEFAULT-VALUE}.")
     int perDeviceEvalBatchSize = 8;
+
+    /** Noise on embeddings (NEFTune); null or 0: none. */
+    @Option(
+            names = "--neftune_noise_alpha",
+            description =
+                    "Add uniform noise to the embeddings of training passes, up to this / sqrt(length x hidden size)"
+                            + " (NEFTune); default: none.")
+    @Nullable
+    Double neftuneNoiseAlpha;
 
     /** Micro-batches of an optimizer step. */
     @Option(

@@ -13,6 +13,7 @@ import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.EmbeddingNoise;
 import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
@@ -138,6 +139,13 @@ public record TrainOptions(
     /** Whether the run evaluates. */
     public boolean hasEvalRows() {
         return evaluation.hasRows();
+    }
+
+    /** The noise on the embeddings of training passes; null if there is none. */
+    @Nullable
+    EmbeddingNoise noise() {
+        Double alpha = step.neftuneNoiseAlpha;
+        return alpha == null || alpha == 0 ? null : new EmbeddingNoise(alpha, seeds.seed);
     }
 
     /** Storage of weights and activations; null for the default: bf16 on {@code cuda}, f32 on {@code cpu}. */

@@ -292,6 +292,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B neftuneNoiseAlpha(double value) {
+        step.neftuneNoiseAlpha = value;
+        return self();
+    }
+
     public B optim(OptimizerName value) {
         optimizer.optim = value;
         return self();

@@ -15,6 +15,7 @@ import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.EmbeddingNoise;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.SavedDtype;
@@ -64,6 +65,7 @@ final class TrainRun {
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
                 facts.put("per step", perStep(options, objective));
+                putIfAny(facts, "noise", noise(options, model, objective));
                 ReferencePlan reference =
                         ReferencePlanner.plan(objective, steps, options, ReferenceFiles.onDisk(listener));
                 putIfAny(facts, "reference", reference.fact());
@@ -109,6 +111,17 @@ final class TrainRun {
                 tokens.length, options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps);
         double mean = IntStream.of(tokens).average().orElse(0);
         return String.format(Locale.ROOT, "%,d %s, %,.0f tokens on average", rows, objective.unit(), mean * rows);
+    }
+
+    private static @Nullable String noise(TrainOptions options, Model model, Objective objective) {
+        EmbeddingNoise noise = options.noise();
+        return noise == null
+                ? null
+                : "up to " + noise.alpha() + " / sqrt(length x "
+                        + model.architecture().hiddenSize() + ") on the embeddings of training passes (NEFTune)"
+                        + (objective.hasReference()
+                                ? "; the reference has none, so rewards of step 1 are not 0, and a sigmoid loss is not ln 2"
+                                : "");
     }
 
     private static void requireFinite(Model model, TrainOptions options) {

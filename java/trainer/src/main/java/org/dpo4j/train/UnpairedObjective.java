@@ -87,10 +87,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
                 rows,
                 evalRows,
                 options.train(),
-                new TrainingModel(
-                        model,
-                        new TrainingModel.Options(
-                                SUMS, logitsBytes, options.train().step().hasGraphs(model.device()))),
+                new TrainingModel(model, trainingOptions(SUMS, logitsBytes, options.train(), model.device())),
                 new ScoringModel(model, SUMS));
         this.options = options;
         int maxLength = options.train().maxLengthFor(model.architecture());
