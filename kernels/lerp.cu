@@ -9,7 +9,8 @@ namespace {
 constexpr int kThreads = 256;
 
 template <class T, class In>
-__global__ void __launch_bounds__(kThreads) interpolate(T* out, const In* in, int64_t count, float share) {
+__global__ void __launch_bounds__(kThreads) interpolate(T* out, const In* in, const float* clip, int64_t count, float share) {
+  if (clip && *clip != *clip) return;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for_columns(count, whole_vectors(count), thread, static_cast<int64_t>(gridDim.x) * kThreads, [&](auto n, int64_t i) {
     constexpr int N = decltype(n)::value;
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(kThreads) interpolate(T* out, const In* in, in
 template <class T, class In>
 int launch_interpolate(const LaunchContext& context, const dpo4j_lerp_params& x) {
   return launch(context, interpolate<T, In>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0, static_cast<T*>(x.out),
-                static_cast<const In*>(x.in), x.count, x.share);
+                static_cast<const In*>(x.in), x.clip, x.count, x.share);
 }
 
 template <class T>

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 16
+#define DPO4J_ABI_VERSION 17
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -995,6 +995,7 @@ DPO4J_API int32_t dpo4j_lion(dpo4j_context*, const dpo4j_lion_params* params);
 typedef struct dpo4j_lerp_params {
   void* out;      /* dtype[count], updated */
   const void* in; /* in_dtype[count] */
+  const float* clip; /* f32 on the device, the clip factor of gradient_norm; may be null. If it is NaN, out keeps its bits */
   int64_t count;
   float share; /* in [0, 1] */
   int32_t dtype;

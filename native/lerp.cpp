@@ -12,5 +12,6 @@ int32_t dpo4j_lerp(dpo4j_context* context, const dpo4j_lerp_params* params) {
       .require(p.share >= 0 && p.share <= 1, "share", "must be from 0 to 1")
       .tensor("out", p.out)
       .tensor("in", p.in)
+      .words_or_null("clip", p.clip)
       .run(p);
 }

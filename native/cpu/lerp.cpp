@@ -22,7 +22,7 @@ void interpolate(Threads& threads, const dpo4j_lerp_params& p) {
 }  // namespace
 
 void run(Threads& threads, const dpo4j_lerp_params& p) {
-  if (p.share == 0) return;
+  if (p.share == 0 || (p.clip && *p.clip != *p.clip)) return;
   with_storage(p.dtype,
                [&](auto out) { with_storage(p.in_dtype, [&](auto in) { interpolate<decltype(out), decltype(in)>(threads, p); }); });
 }

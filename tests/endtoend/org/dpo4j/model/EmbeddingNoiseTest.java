@@ -58,7 +58,10 @@ class EmbeddingNoiseTest {
 
     /** The prompt belongs to the chosen sequence; its length is that of the longer one. */
     private static final List<Rows> ROWS = List.of(
-            new Rows(1, 11, 14, 0, 12), new Rows(20, 1, 15, 1, 3), new Rows(22, 11, 6, 0, 12), new Rows(40, 7, 7, 4, 12));
+            new Rows(1, 11, 14, 0, 12),
+            new Rows(20, 1, 15, 1, 3),
+            new Rows(22, 11, 6, 0, 12),
+            new Rows(40, 7, 7, 4, 12));
 
     private static int[] ids(int begin, int end) {
         return IntStream.range(begin, end).toArray();

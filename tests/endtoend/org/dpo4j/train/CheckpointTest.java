@@ -75,19 +75,23 @@ class CheckpointTest {
         UnaryOperator<DpoOptions.Builder> synced = options -> options.dtype(Precision.FLOAT32)
                 .syncRefModel(true)
                 .refModelSyncSteps(3)
-                .refModelMixupAlpha(0.4);
-        UnaryOperator<DpoOptions.Builder> master =
-                options -> options.dtype(Precision.BFLOAT16).syncRefModel(true).refModelSyncSteps(2);
+                .refModelMixupAlpha(0.4)
+                .useEma(true);
+        UnaryOperator<DpoOptions.Builder> master = options -> options.dtype(Precision.BFLOAT16)
+                .syncRefModel(true)
+                .refModelSyncSteps(2)
+                .useEma(true)
+                .emaDecay(0.9);
         UnaryOperator<DpoOptions.Builder> stochastic = options ->
                 options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
         Stream<Arguments> everywhere = Stream.of(
                 Arguments.of("float32", plain),
                 Arguments.of("running mean, token budget, noise on embeddings", runningMean),
-                Arguments.of("TR-DPO", synced));
+                Arguments.of("TR-DPO, average of weights", synced));
         return IS_CPU
                 ? everywhere
                 : Stream.of(
-                        Arguments.of("bfloat16, master weights, TR-DPO", master),
+                        Arguments.of("bfloat16, master weights, TR-DPO, average of weights", master),
                         Arguments.of("bfloat16, rounded stochastically", stochastic));
     }
 
@@ -147,6 +151,12 @@ class CheckpointTest {
         assertThat(directory.resolve(output + "/model.safetensors"))
                 .as(output)
                 .hasSameBinaryContentAs(directory.resolve(expected + "/model.safetensors"));
+        Path average = directory.resolve(expected + "/ema/model.safetensors");
+        if (Files.exists(average)) {
+            assertThat(directory.resolve(output + "/ema/model.safetensors"))
+                    .as(output)
+                    .hasSameBinaryContentAs(average);
+        }
         assertThat(lines(output)).as(output).isEqualTo(lines(expected));
     }
 

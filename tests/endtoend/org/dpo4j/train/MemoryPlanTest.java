@@ -92,8 +92,13 @@ class MemoryPlanTest {
         for (OptimizerName optim : OptimizerName.values()) {
             // SGD without momentum has no state, and the test's own copy of the weights is then the peak
             OptionMap args = optim == OptimizerName.SGD ? OptionMap.parse("momentum=0.9") : OptionMap.EMPTY;
-            DpoOptions options =
-                    TinyRun.options().optim(optim).optimArgs(args).maxSteps(1).build();
+            DpoOptions options = TinyRun.options()
+                    .optim(optim)
+                    .optimArgs(args)
+                    .useEma(optim == OptimizerName.LION_32BIT)
+                    .neftuneNoiseAlpha(5)
+                    .maxSteps(1)
+                    .build();
             assertPlanIsPeak(
                     on, config, options.train(), model -> new PreferenceObjective(model, PAIRS, List.of(), options));
         }

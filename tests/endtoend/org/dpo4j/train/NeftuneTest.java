@@ -54,7 +54,11 @@ class NeftuneTest {
     void microBatchesDoNotChangeTheNoise(On on) {
         DpoOptions.Builder options =
                 TinyRun.options().neftuneNoiseAlpha(ALPHA).maxSteps(2).learningRate(0);
-        List<Metrics> whole = TinyRun.dpo(on.device(), DType.F32, TinyRun.pairs(8), options.perDeviceTrainBatchSize(4).build())
+        List<Metrics> whole = TinyRun.dpo(
+                        on.device(),
+                        DType.F32,
+                        TinyRun.pairs(8),
+                        options.perDeviceTrainBatchSize(4).build())
                 .history();
         List<Metrics> split = TinyRun.dpo(
                         on.device(),
@@ -75,7 +79,11 @@ class NeftuneTest {
         TinyRun.writeModelAndPairs(directory);
         Recorder listener = new Recorder();
         DpoTrainer.train(
-                TinyRun.options(directory, "out").neftuneNoiseAlpha(5).maxSteps(1).build(), listener);
+                TinyRun.options(directory, "out")
+                        .neftuneNoiseAlpha(5)
+                        .maxSteps(1)
+                        .build(),
+                listener);
         assertThat(listener.headers.get(0).facts().get("noise"))
                 .startsWith("up to 5.0 / sqrt(length x 16) on the embeddings of training passes (NEFTune)")
                 .endsWith("not ln 2");

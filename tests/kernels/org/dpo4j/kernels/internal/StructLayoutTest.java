@@ -194,7 +194,7 @@ class StructLayoutTest {
                 new Call("sgd", on -> Sgd.step(on, update, 0, new Sgd.Options(0, 0, false))),
                 new Call("rmsprop", on -> RmsProp.step(on, update, state, new RmsProp.Options(0.99, 1e-8, 0, 0))),
                 new Call("lion", on -> Lion.step(on, update, 0, new Lion.Options(0.9, 0.99, 0))),
-                new Call("lerp", on -> Lerp.compute(on, array, array, 1, 0.5f)),
+                new Call("lerp", on -> Lerp.compute(on, array, array, 0, 1, 0.5f)),
                 new Call("uniform_noise", on -> UniformNoise.add(on, matrix, source)));
     }
 

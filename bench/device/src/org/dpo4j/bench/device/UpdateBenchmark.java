@@ -135,6 +135,7 @@ final class UpdateBenchmark {
                         fixture.device(),
                         new Lerp.Array(average.at(turn), DType.F32),
                         new Lerp.Array(in.at(turn), fixture.dtype()),
+                        0,
                         count,
                         0.5f),
                 gate -> {

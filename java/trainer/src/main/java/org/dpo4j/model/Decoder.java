@@ -33,7 +33,6 @@ final class Decoder implements AutoCloseable {
     /** Without padding. */
     private final int width;
 
-
     Decoder(Model model) {
         device = model.device();
         parameters = model.parameters();

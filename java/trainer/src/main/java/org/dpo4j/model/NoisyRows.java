@@ -31,7 +31,13 @@ record NoisyRows(long scales, long sequences, long positions, long random) {
      *
      * @param amplitude of the noise in a sequence of one token
      */
-    void put(Indices indices, PackedBatch batch, EmbeddingNoise noise, double amplitude, EmbeddingNoise.Key key, int rows) {
+    void put(
+            Indices indices,
+            PackedBatch batch,
+            EmbeddingNoise noise,
+            double amplitude,
+            EmbeddingNoise.Key key,
+            int rows) {
         int[] bits = new int[rows];
         int[] numbers = new int[rows];
         int[] places = new int[rows];

@@ -18,8 +18,7 @@ final class TrainingDecoder implements AutoCloseable {
      * @param out start of the activations; all their addresses follow from it and the rows
      * @param dHidden gradient of {@code out}
      */
-    private record ForwardKey(
-            Pass pass, @Nullable NoisyRows noisy, long out, long dHidden, List<Rope.Table> rotary) {}
+    private record ForwardKey(Pass pass, @Nullable NoisyRows noisy, long out, long dHidden, List<Rope.Table> rotary) {}
 
     /** Key of the backward pass after it. */
     private record BackwardKey(ForwardKey forward, EmbeddedRows rows) {}

@@ -25,7 +25,10 @@ public final class TrainingModel implements AutoCloseable {
      * @param noise on the embeddings; null for none
      */
     public record Options(
-            CompletionSums sums, long logitsBytes, boolean hasGraphs, @Nullable EmbeddingNoise noise) {
+            CompletionSums sums,
+            long logitsBytes,
+            boolean hasGraphs,
+            @Nullable EmbeddingNoise noise) {
         /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
         public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
 
@@ -40,9 +43,9 @@ public final class TrainingModel implements AutoCloseable {
         }
     }
 
-    private record Inputs(Pass pass, EmbeddedRows embedded, @Nullable NoisyRows noisy) {
-        static Inputs place(
-                Layout layout, Architecture architecture, @Nullable EmbeddingNoise noise, Bucket bucket) {
+    private record Inputs(
+            Pass pass, EmbeddedRows embedded, @Nullable NoisyRows noisy) {
+        static Inputs place(Layout layout, Architecture architecture, @Nullable EmbeddingNoise noise, Bucket bucket) {
             return new Inputs(
                     Pass.place(layout, bucket),
                     EmbeddedRows.place(layout, architecture, bucket.rows()),

@@ -11,9 +11,4 @@ package org.dpo4j.report;
  * @param hasNoise whether training has noise that the reference has not, so that the first rewards are not 0
  */
 public record DiagnosedRun(
-        int steps,
-        int rowsPerStep,
-        double maxGradNorm,
-        double chosenTokens,
-        double rejectedTokens,
-        boolean hasNoise) {}
+        int steps, int rowsPerStep, double maxGradNorm, double chosenTokens, double rejectedTokens, boolean hasNoise) {}

@@ -288,6 +288,7 @@ final class Checkpoints {
                 ? 0
                 : Optimizer.stateBytes(parameters, run)
                         + Optimizer.masterBytes(parameters, run)
+                        + Optimizer.averageBytes(parameters, run)
                         + (run.reference().isSynced() ? parameters.dtype().bytes() * parameters.count() : 0);
         int atOnce = options.saveTotalLimit == null || kept == 0 ? kept : kept + 1;
         return atOnce * (weights + state);

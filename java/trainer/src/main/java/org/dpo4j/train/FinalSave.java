@@ -24,21 +24,35 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
      * has grown beyond the float16 in which it should be saved, saves all in float32, and throws to say so.
      */
     void save(int step) {
-        @Nullable Dpo4jException other = write(step);
+        @Nullable Dpo4jException other = write(step, output::save);
         if (other != null) {
             throw other;
         }
     }
 
+    /** Likewise, as the average of the weights up to {@code step}. */
+    void saveAverage(int step) {
+        @Nullable Dpo4jException other = write(step, output::saveAverage);
+        if (other != null) {
+            throw other;
+        }
+    }
+
+    /** Writes model and tokenizer in a format. */
+    private interface Writer {
+        void save(Model model, Path tokenizer, SaveFormat format);
+    }
+
     /** Saves the weights. Returns the error to throw if the save is complete but not in the format of the options. */
-    private @Nullable Dpo4jException write(int step) {
+    private @Nullable Dpo4jException write(int step, Writer writer) {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
             throw new Dpo4jException("the weights of step " + step + " are not finite (" + found
                     + "), so they are not saved; lower learning_rate");
         }
         @Nullable String beyond = model.firstBeyondFloat16(output.format());
-        writeUninterrupted(beyond == null ? output.format() : output.format().inFloat32());
+        writeUninterrupted(
+                writer, beyond == null ? output.format() : output.format().inFloat32());
         return beyond == null
                 ? null
                 : new Dpo4jException("weight " + beyond + " after step " + step + ", beyond "
@@ -46,16 +60,16 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
                         + "; next time set save_dtype to float32 or bfloat16");
     }
 
-    private void writeUninterrupted(SaveFormat format) {
+    private void writeUninterrupted(Writer writer, SaveFormat format) {
         boolean isInterrupted = Thread.interrupted(); // an interrupt would close the file during the write
         try {
-            saveUntilGivenUp(format);
+            saveUntilGivenUp(writer, format);
         } catch (Dpo4jException e) {
             if (!Thread.interrupted()) {
                 throw e;
             }
             isInterrupted = true;
-            saveUntilGivenUp(format);
+            saveUntilGivenUp(writer, format);
         } finally {
             if (isInterrupted) {
                 Thread.currentThread().interrupt();
@@ -63,10 +77,10 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
     }
 
-    private void saveUntilGivenUp(SaveFormat format) {
+    private void saveUntilGivenUp(Writer writer, SaveFormat format) {
         while (true) {
             try {
-                output.save(model, tokenizer, format);
+                writer.save(model, tokenizer, format);
                 return;
             } catch (Dpo4jException e) {
                 if (Thread.currentThread().isInterrupted()
@@ -96,7 +110,7 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
             return;
         }
         try {
-            @Nullable Dpo4jException other = write(step);
+            @Nullable Dpo4jException other = write(step, output::save);
             announce(step);
             if (other != null) {
                 cause.addSuppressed(other);

@@ -27,6 +27,7 @@ import org.dpo4j.model.PassMemory;
  * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
  * @param gradients f32
  * @param state the optimizer's arrays, such as AdamW's moments
+ * @param average f32 average of the weights; 0 without {@code use_ema}
  * @param passes activations and logits of training, reference and evaluation
  * @param arrays small arrays of the objective
  * @param optimizerArrays small arrays of the optimizer
@@ -39,6 +40,7 @@ public record MemoryPlan(
         long masterWeights,
         long gradients,
         long state,
+        long average,
         Passes passes,
         long arrays,
         long optimizerArrays,
@@ -76,6 +78,7 @@ public record MemoryPlan(
                 Optimizer.masterBytes(parameters, options),
                 DType.F32.bytes() * parameters.count(),
                 Optimizer.stateBytes(parameters, options),
+                Optimizer.averageBytes(parameters, options),
                 passes,
                 arrays,
                 Optimizer.arrayBytes(parameters, ring),
@@ -86,7 +89,7 @@ public record MemoryPlan(
 
     /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
     public long bytes() {
-        long optimizer = masterWeights + state + optimizerArrays;
+        long optimizer = masterWeights + state + average + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
         long ofReference = reference + passes.reference().total();
         return weights
@@ -114,6 +117,9 @@ public record MemoryPlan(
         if (state >= gradients) {
             ways.add("set optim adamw_8bit");
         }
+        if (average > 0) {
+            ways.add("leave use_ema out");
+        }
         if (passes.training().total() > 0) {
             ways.add("lower per_device_train_batch_size or max_length");
         }
@@ -139,6 +145,7 @@ public record MemoryPlan(
         parts.put("master weights", masterWeights);
         parts.put("gradients", gradients);
         parts.put("optimizer state", state);
+        parts.put("average of weights", average);
         parts.put("activations", training.activations());
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());

@@ -10,6 +10,7 @@ import java.util.Locale;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.decoder.Lerp;
 import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
 import org.dpo4j.model.Graphs;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * Updates the weights of a model by an {@link OptimizerRule}. The state is on their device: the rule's arrays, and 4 bytes
  * per weight for the f32 master copy of bf16 weights. Without a master copy, bf16 weights are rounded stochastically. A
  * step queues work and does not wait. If the gradient is not finite, the step changes nothing: neither weights nor state.
+ * With {@code use_ema} the average of the weights is part of the state.
  * The step counts all the same for bias corrections and random bits, which are functions of the number of the step.
  */
 final class Optimizer implements AutoCloseable {
@@ -41,6 +43,7 @@ final class Optimizer implements AutoCloseable {
     private final List<DeviceBuffer> arrays = new ArrayList<>();
 
     private final @Nullable DeviceBuffer master;
+    private final @Nullable WeightAverage average;
     private final DeviceBuffer rates;
     private final ByteBuffer host;
     private int steps;
@@ -60,6 +63,7 @@ final class Optimizer implements AutoCloseable {
         if (master != null) {
             parameters.copyAsF32(master.address());
         }
+        this.average = options.optimizer().useEma ? new WeightAverage(parameters, options.optimizer().emaDecay) : null;
         this.rates = device.allocate(STEP_BYTES);
         this.host = ByteBuffer.allocateDirect(STEP_BYTES).order(ByteOrder.nativeOrder());
     }
@@ -81,6 +85,13 @@ final class Optimizer implements AutoCloseable {
         rule.queue(
                 new Clipped(norms.clip()),
                 arrays.stream().mapToLong(DeviceBuffer::address).toArray());
+        if (average != null) {
+            average.update(
+                    master == null
+                            ? new Lerp.Array(parameters.weights(), parameters.dtype())
+                            : new Lerp.Array(master.address(), DType.F32),
+                    norms.clip());
+        }
         parameters.zeroGradients();
     }
 
@@ -89,7 +100,13 @@ final class Optimizer implements AutoCloseable {
         return norms;
     }
 
-    /** Lists the rule's arrays, master weights and the number of steps. Waits for the steps. */
+    /** The average of the weights; null without {@code use_ema}. */
+    @Nullable
+    WeightAverage average() {
+        return average;
+    }
+
+    /** Lists the rule's arrays, master weights, the average and the number of steps. Waits for the steps. */
     void state(SavedState saved) {
         norms.state(saved);
         for (int i = 0; i < arrays.size(); i++) {
@@ -99,6 +116,9 @@ final class Optimizer implements AutoCloseable {
         if (master != null) {
             saved.array("master_weights", "F32", master.address(), parameters.count());
         }
+        if (average != null) {
+            average.state(saved);
+        }
         saved.whole("optimizer_steps", () -> steps, value -> steps = (int) value);
     }
 
@@ -107,10 +127,12 @@ final class Optimizer implements AutoCloseable {
         graphs.close();
         norms.close();
         arrays.forEach(DeviceBuffer::close);
-        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {master, rates}) {
-            if (buffer != null) {
-                buffer.close();
-            }
+        rates.close();
+        if (master != null) {
+            master.close();
+        }
+        if (average != null) {
+            average.close();
         }
     }
 
@@ -160,6 +182,11 @@ final class Optimizer implements AutoCloseable {
         return masterBytes(parameters.dtype(), options.optimizer().bf16StochasticRound) * parameters.count();
     }
 
+    /** Bytes of the average of the weights. */
+    static long averageBytes(Parameters parameters, TrainOptions options) {
+        return options.optimizer().useEma ? WeightAverage.bytes(parameters) : 0;
+    }
+
     /** Bytes of the optimizer's other arrays. */
     static long arrayBytes(Parameters parameters, int ring) {
         return STEP_BYTES + GradientNorms.bytes(parameters, ring);
@@ -170,10 +197,12 @@ final class Optimizer implements AutoCloseable {
         int weight = parameters.dtype().bytes();
         int master = masterBytes(parameters.dtype(), options.bf16StochasticRound);
         OptimizerRule rule = OptimizerRules.find(parameters, options);
+        int average = options.useEma ? Float.BYTES : 0;
         double state = (double) StateArray.bytes(rule.arrays()) / parameters.count();
-        return shown(weight + master + Float.BYTES + state) + " bytes per parameter: weight " + weight
+        return shown(weight + master + average + Float.BYTES + state) + " bytes per parameter: weight " + weight
                 + (master == 0 ? "" : ", master weight " + master) + ", gradient 4"
-                + (state == 0 ? "" : ", " + rule.stateName() + " " + shown(state));
+                + (state == 0 ? "" : ", " + rule.stateName() + " " + shown(state))
+                + (average == 0 ? "" : ", average " + average);
     }
 
     /** At most two digits after the point. */

@@ -4,7 +4,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The optimizer, its options and the dtypes of its state. */
+/** The optimizer, its options, the dtypes of its state, and the average of the weights. */
 public final class OptimizerOptions extends OptionGroup {
     private static final OptimizerOptions DEFAULTS = new OptimizerOptions();
 
@@ -79,6 +79,22 @@ public final class OptimizerOptions extends OptionGroup {
                             + " than this many such steps; default ${DEFAULT-VALUE}.")
     int maxNonfiniteSteps = 3;
 
+    /** Whether to average the weights over the steps. The average is saved in {@code ema} beside the model. */
+    @Option(
+            names = "--use_ema",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Keep an exponential moving average of the weights, in float32, and save it as a model in"
+                    + " output_dir/ema at the end of the run.")
+    boolean useEma = false;
+
+    /** The share of the average that a step keeps. */
+    @Option(
+            names = "--ema_decay",
+            description = "After each step, average = ema_decay * average + (1 - ema_decay) * weights; default"
+                    + " ${DEFAULT-VALUE}.")
+    double emaDecay = 0.999;
+
     /** The value of {@code optim_args}. */
     OptimizerArgs args() {
         return new OptimizerArgs(optim, optimArgs);
@@ -87,6 +103,10 @@ public final class OptimizerOptions extends OptionGroup {
     /** Throws, naming the option, if the optimizer does not read an option that is given, or refuses its value. */
     void checkOptimizer() {
         args().check();
+        if (!useEma && emaDecay != DEFAULTS.emaDecay) {
+            throw new Dpo4jException(
+                    "ema_decay is " + emaDecay + " but use_ema is false; set use_ema to true, or leave ema_decay out");
+        }
         if (!optim.isAdamW() && adamMomentsDtype != DEFAULTS.adamMomentsDtype) {
             throw unread("adam_moments_dtype", adamMomentsDtype, "");
         }

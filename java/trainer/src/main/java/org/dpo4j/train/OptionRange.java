@@ -19,6 +19,7 @@ public enum OptionRange {
     DESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
     EARLY_STOPPING_PATIENCE(1, 1_000_000_000),
     EARLY_STOPPING_THRESHOLD(0, 1e30, "from 0 to 1e30"),
+    EMA_DECAY(0, Math.nextDown(1.0), "at least 0 and below 1"),
     EVAL_DELAY(0, 1_000_000_000, "from 0 to 1,000,000,000"),
     /** A value below 1 is a share of all steps. */
     EVAL_STEPS(

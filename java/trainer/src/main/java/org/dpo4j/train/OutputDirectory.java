@@ -36,6 +36,11 @@ final class OutputDirectory implements AutoCloseable {
     /** Files of a complete save that are being moved into the directory. */
     private static final String COMPLETE = ".complete";
 
+    /** The average of the weights, as a model. */
+    private static final String AVERAGE = "ema";
+    /** An average whose save is not complete. */
+    private static final String WRITING_AVERAGE = ".writing-ema";
+
     /** The disk allocates whole blocks. */
     private static final long BLOCK = 4096;
 
@@ -64,12 +69,14 @@ final class OutputDirectory implements AutoCloseable {
 
     private final Path directory;
     private final SaveFormat format;
+    private final boolean hasAverage;
     private final OutputLock lock;
     private final FreeSpace free;
 
-    private OutputDirectory(Path directory, SaveFormat format, OutputLock lock, FreeSpace free) {
+    private OutputDirectory(Path directory, TrainOptions options, OutputLock lock, FreeSpace free) {
         this.directory = directory;
-        this.format = format;
+        this.format = options.output().saveFormat();
+        this.hasAverage = options.optimizer().useEma;
         this.lock = lock;
         this.free = free;
     }
@@ -97,11 +104,14 @@ final class OutputDirectory implements AutoCloseable {
                         && !options.checkpoint().isResumed()) {
                     requireNoCheckpoint(directory);
                     requireNoModel(directory);
+                    if (options.optimizer().useEma) {
+                        requireNoModel(directory.resolve(AVERAGE));
+                    }
                 }
                 DirectoryFiles.deleteTree(directory.resolve(WRITING));
+                DirectoryFiles.deleteTree(directory.resolve(WRITING_AVERAGE));
                 CheckpointDirectory.deleteIncomplete(directory);
-                OutputDirectory output =
-                        new OutputDirectory(directory, options.output().saveFormat(), lock, free);
+                OutputDirectory output = new OutputDirectory(directory, options, lock, free);
                 OPEN.add(output);
                 return output;
             } catch (IOException | RuntimeException e) {
@@ -149,9 +159,11 @@ final class OutputDirectory implements AutoCloseable {
         long modelSize = modelBytes(model, format);
         long tokenizerSize = tokenizerBytes(tokenizer);
         long metricsSize = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
-        long needed = modelSize + tokenizerSize + metricsSize + checkpoints;
+        long averageSize = hasAverage ? modelSize + tokenizerSize : 0;
+        long needed = modelSize + tokenizerSize + averageSize + metricsSize + checkpoints;
         long available = freeBytes();
         String parts = "model " + MemoryPlan.inUnits(modelSize) + ", tokenizer " + MemoryPlan.inUnits(tokenizerSize)
+                + (hasAverage ? ", ema " + MemoryPlan.inUnits(averageSize) : "")
                 + ", metrics " + MemoryPlan.inUnits(metricsSize)
                 + (checkpoints == 0 ? "" : ", checkpoints " + MemoryPlan.inUnits(checkpoints));
         if (needed > available) {
@@ -256,6 +268,37 @@ final class OutputDirectory implements AutoCloseable {
             throw unsaved(modelBytes(model, format), writing, FileErrors.reason(e), e);
         } catch (Dpo4jException e) {
             throw unsaved(modelBytes(model, format), writing, e.getMessage(), e);
+        }
+    }
+
+    /** Writes the model as the average of the weights, into a directory of its own, which appears when it is complete. */
+    void saveAverage(Model model, Path tokenizer, SaveFormat format) {
+        Path writing = directory.resolve(WRITING_AVERAGE);
+        try {
+            DirectoryFiles.deleteTree(writing);
+            Files.createDirectory(writing);
+            TokenizerFiles.copy(tokenizer, writing);
+            model.writeFiles(writing, format);
+            DirectoryFiles.forceTree(writing);
+            deleteAverage(directory);
+            Files.move(writing, directory.resolve(AVERAGE), StandardCopyOption.ATOMIC_MOVE);
+            DirectoryFiles.force(directory);
+        } catch (IOException e) {
+            throw unsaved(modelBytes(model, format), writing, FileErrors.reason(e), e);
+        } catch (Dpo4jException e) {
+            throw unsaved(modelBytes(model, format), writing, e.getMessage(), e);
+        }
+    }
+
+    /** Deletes the average of an earlier run. */
+    static void deleteAverage(Path directory) {
+        Path average = directory.resolve(AVERAGE);
+        try {
+            if (CompleteModel.isIn(average)) {
+                DirectoryFiles.deleteTree(average);
+            }
+        } catch (IOException e) {
+            throw new Dpo4jException(average + " cannot be deleted (" + FileErrors.reason(e) + "); delete it", e);
         }
     }
 

@@ -222,6 +222,14 @@ final class RunState implements AutoCloseable {
         return means;
     }
 
+    /** Waits for the steps and runs {@code save} while the model's weights are their average, if the run has one. */
+    void saveAverage(Runnable save) {
+        WeightAverage average = optimizer.average();
+        if (average != null) {
+            average.during(save);
+        }
+    }
+
     /** The speed of the run's model on its device. */
     Throughput throughput() {
         return Throughput.find(parameters);

@@ -75,8 +75,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 sequences,
                 evalSequences,
                 options,
-                new TrainingModel(
-                        model, trainingOptions(CompletionSums.PLAIN, logitsBytes, options, model.device())),
+                new TrainingModel(model, trainingOptions(CompletionSums.PLAIN, logitsBytes, options, model.device())),
                 new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
 

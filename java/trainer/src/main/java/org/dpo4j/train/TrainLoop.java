@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.function.IntConsumer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Diagnoses;
 import org.dpo4j.report.Generations;
@@ -47,6 +48,7 @@ final class TrainLoop {
     private boolean isEvaluationDue;
 
     private @Nullable EvaluationSamples samples;
+    private IntConsumer averageSave = step -> {};
 
     TrainLoop(
             RunState state,
@@ -75,6 +77,7 @@ final class TrainLoop {
             try {
                 train();
                 checkpoints.await();
+                state.saveAverage(() -> averageSave.accept(state.step()));
                 trained = checkpoints.loadBest(state.step());
             } catch (RuntimeException | Error e) {
                 trained = lastApplied(e);
@@ -88,6 +91,11 @@ final class TrainLoop {
     /** Generates these samples at each evaluation; null: none. */
     void generate(@Nullable EvaluationSamples given) {
         samples = given;
+    }
+
+    /** Calls this with the last step, while the weights are their average, if the run has one. */
+    void saveAverage(IntConsumer save) {
+        averageSave = save;
     }
 
     /** The step that produced the weights; {@link #UNKNOWN} if the device cannot be read. */
@@ -118,6 +126,9 @@ final class TrainLoop {
             log.begin();
             if (state.step() == 0) {
                 GenerationFiles.delete(options.output().directory());
+                if (options.output().overwriteOutputDir) {
+                    OutputDirectory.deleteAverage(options.output().directory());
+                }
             }
             listener.started(start.at(state.step(), history));
         }

@@ -332,6 +332,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B useEma(boolean value) {
+        optimizer.useEma = value;
+        return self();
+    }
+
+    public B emaDecay(double value) {
+        optimizer.emaDecay = value;
+        return self();
+    }
+
     public B maxNonfiniteSteps(int value) {
         optimizer.maxNonfiniteSteps = value;
         return self();

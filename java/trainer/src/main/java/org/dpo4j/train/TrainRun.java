@@ -82,7 +82,8 @@ final class TrainRun {
                 long lines = maxLines(options, steps);
                 facts.put(
                         "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
-                facts.put("output", output + ": the model, metrics.jsonl" + checkpoints.names(steps));
+                facts.put(
+                        "output", output + ": the model, metrics.jsonl" + average(options) + checkpoints.names(steps));
                 facts.put("deterministic", DETERMINISTIC);
                 listener.header(new RunHeader(facts));
                 objective.trainingOverlap().report(objective.unit(), listener);
@@ -111,6 +112,13 @@ final class TrainRun {
                 tokens.length, options.step().perDeviceTrainBatchSize * options.step().gradientAccumulationSteps);
         double mean = IntStream.of(tokens).average().orElse(0);
         return String.format(Locale.ROOT, "%,d %s, %,.0f tokens on average", rows, objective.unit(), mean * rows);
+    }
+
+    private static String average(TrainOptions options) {
+        return options.optimizer().useEma
+                ? ", ema: the average of the weights (ema_decay " + options.optimizer().emaDecay
+                        + "), which evaluations do not read"
+                : "";
     }
 
     private static @Nullable String noise(TrainOptions options, Model model, Objective objective) {
@@ -175,6 +183,7 @@ final class TrainRun {
             RunState state = RunState.begin(run.objective, run.steps, options, run.reference, listener);
             TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints, run.start);
             loop.generate(samples);
+            loop.saveAverage(last::saveAverage);
             try {
                 List<Metrics> history = train(loop, run, last);
                 if (log.hasWaitingLines()) {

@@ -18,13 +18,16 @@ public final class Lerp {
      *
      * @param out [count], updated
      * @param in [count]
+     * @param clip device address of the clip factor of {@link GradientNorm}, or 0; if the factor is NaN, {@code out}
+     *     keeps its bits
      * @param share from 0, which changes nothing, to 1, which copies
      */
-    public static void compute(Device device, Array out, Array in, long count, float share) {
+    public static void compute(Device device, Array out, Array in, long clip, long count, float share) {
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_lerp_params")
                 .address("out", out.address)
                 .address("in", in.address)
+                .address("clip", clip)
                 .int64("count", count)
                 .float32("share", share)
                 .int32("dtype", out.dtype.code())
