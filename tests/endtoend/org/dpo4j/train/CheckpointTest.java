@@ -65,7 +65,10 @@ class CheckpointTest {
     }
 
     static Stream<Arguments> variants() {
-        UnaryOperator<DpoOptions.Builder> plain = options -> options.dtype(Precision.FLOAT32);
+        UnaryOperator<DpoOptions.Builder> plateau = options -> options.dtype(Precision.FLOAT32)
+                .lrSchedulerType(LrSchedulerType.REDUCE_LR_ON_PLATEAU)
+                .lrSchedulerKwargs(OptionMap.parse("patience=0,threshold=100,threshold_mode=abs"))
+                .warmupSteps(0);
         UnaryOperator<DpoOptions.Builder> runningMean = options -> options.dtype(Precision.FLOAT32)
                 .lossType(LossType.BCO_PAIR, LossType.SFT)
                 .bcoRunningMean(true)
@@ -85,7 +88,7 @@ class CheckpointTest {
         UnaryOperator<DpoOptions.Builder> stochastic = options ->
                 options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
         Stream<Arguments> everywhere = Stream.of(
-                Arguments.of("float32", plain),
+                Arguments.of("float32, lowered learning rate", plateau),
                 Arguments.of("running mean, token budget, noise on embeddings", runningMean),
                 Arguments.of("TR-DPO, average of weights", synced));
         return IS_CPU

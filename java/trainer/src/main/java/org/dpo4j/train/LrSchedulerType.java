@@ -3,8 +3,8 @@ package org.dpo4j.train;
 import java.util.List;
 
 /**
- * Schedule of the learning rate over a run, under the names of transformers' {@code SchedulerType}. transformers'
- * {@code reduce_lr_on_plateau} and {@code greedy} are missing, because their rates depend on the course of the run.
+ * Schedule of the learning rate over a run, under the names of transformers' {@code SchedulerType}, of which {@code
+ * greedy} is missing.
  */
 public enum LrSchedulerType {
     /** Warm-up, then a straight line to 0. */
@@ -33,7 +33,18 @@ public enum LrSchedulerType {
             "warmup_type",
             "decay_type",
             "min_lr_ratio",
-            "num_cycles");
+            "num_cycles"),
+    /** The peak rate, lowered when {@code metric_for_best_model} stops improving; warm-up is refused. */
+    REDUCE_LR_ON_PLATEAU(
+            "reduce_lr_on_plateau",
+            "mode",
+            "factor",
+            "patience",
+            "threshold",
+            "threshold_mode",
+            "cooldown",
+            "min_lr",
+            "eps");
 
     private final String option;
     private final List<String> kwargs;

@@ -11,6 +11,7 @@ import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.DiagnosedRun;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The state of a run: steps done, the optimizer's state, sums and running means of the objective, and the reference.
@@ -24,6 +25,7 @@ final class RunState implements AutoCloseable {
     private final Objective objective;
     private final Steps steps;
     private final Schedule schedule;
+    private final @Nullable PlateauRate plateau;
     private final Reference reference;
     private final Optimizer optimizer;
     private final Parameters parameters;
@@ -59,6 +61,7 @@ final class RunState implements AutoCloseable {
         this.objective = objective;
         this.steps = steps;
         this.schedule = options.step().schedule(steps.total());
+        this.plateau = options.step().plateau();
         this.reference = reference;
         objective.begin(reference, listener);
         this.optimizer = new Optimizer(parameters, options, options.logging().loggingInterval(steps.total()));
@@ -72,6 +75,9 @@ final class RunState implements AutoCloseable {
         nonFinite.state(saved);
         objective.state(saved);
         reference.state(saved);
+        if (plateau != null) {
+            plateau.state(saved);
+        }
         saved.whole("global_step", () -> step, value -> step = (int) value);
         saved.whole("num_tokens", () -> tokens, value -> tokens = value);
         saved.whole("num_decoder_tokens", () -> decoderTokens, value -> decoderTokens = value);
@@ -121,9 +127,20 @@ final class RunState implements AutoCloseable {
         return steps.epoch(step);
     }
 
-    /** The learning rate of the last step. */
+    /** The learning rate of the last step, before an evaluation after it. */
     double rate() {
-        return schedule.rate(step - 1);
+        return rate(step - 1);
+    }
+
+    private double rate(int number) {
+        return plateau == null ? schedule.rate(number) : plateau.rate();
+    }
+
+    /** Adds the value of {@code metric_for_best_model} of an evaluation, on which later rates may depend. */
+    void evaluated(double metric) {
+        if (plateau != null) {
+            plateau.add(metric);
+        }
     }
 
     /** Queues the gradient of the next step. */
@@ -141,7 +158,7 @@ final class RunState implements AutoCloseable {
 
     /** Queues the update of the weights and counts the step. A reference that moves may move. */
     void update() {
-        optimizer.step(schedule.rate(step));
+        optimizer.step(rate(step));
         step++;
         reference.afterStep(step);
     }

@@ -14,7 +14,8 @@ import org.dpo4j.kernels.Dpo4jException;
 /**
  * Learning rate of every optimizer step, as in transformers' {@code get_scheduler}: the rate of step {@code t}, counted
  * from 0, is {@code peak * f(t)}. During a warm-up of {@code w} steps, {@code f(t) = t / max(1, w)} unless the type says
- * otherwise. So the rate of the first step of a warm-up is 0.
+ * otherwise. So the rate of the first step of a warm-up is 0. The rates of {@code reduce_lr_on_plateau} depend on
+ * evaluations; here they are the peak.
  */
 public final class Schedule {
     private static final double MAX = 1e30;
@@ -44,10 +45,10 @@ public final class Schedule {
         if (warmup > steps) {
             throw new Dpo4jException("warmup_steps is " + warmup + " but the run has " + steps + " steps; lower it");
         }
-        if (type == LrSchedulerType.CONSTANT && warmup > 0) {
-            throw new Dpo4jException(
-                    "lr_scheduler_type constant has no warm-up; set it to constant_with_warmup, or leave warmup_steps"
-                            + " and warmup_ratio out");
+        if (warmup > 0 && (type == LrSchedulerType.CONSTANT || type == LrSchedulerType.REDUCE_LR_ON_PLATEAU)) {
+            throw new Dpo4jException("lr_scheduler_type " + type + " has no warm-up; "
+                    + (type == LrSchedulerType.CONSTANT ? "set it to constant_with_warmup, or " : "")
+                    + "leave warmup_steps and warmup_ratio out");
         }
         this.type = type;
         this.kwargs = kwargs;
@@ -71,6 +72,7 @@ public final class Schedule {
     boolean isScaledToSteps() {
         return type != LrSchedulerType.CONSTANT
                 && type != LrSchedulerType.CONSTANT_WITH_WARMUP
+                && type != LrSchedulerType.REDUCE_LR_ON_PLATEAU
                 && type != LrSchedulerType.INVERSE_SQRT;
     }
 
@@ -85,7 +87,7 @@ public final class Schedule {
             case COSINE -> afterWarmup(cosine(kwargs, 0));
             case COSINE_WITH_RESTARTS -> afterWarmup(restarts(kwargs));
             case POLYNOMIAL -> afterWarmup(polynomial(kwargs));
-            case CONSTANT, CONSTANT_WITH_WARMUP -> afterWarmup(progress -> 1);
+            case CONSTANT, CONSTANT_WITH_WARMUP, REDUCE_LR_ON_PLATEAU -> afterWarmup(progress -> 1);
             case INVERSE_SQRT -> inverseSquareRoot(kwargs);
             case COSINE_WITH_MIN_LR -> afterWarmup(cosine(kwargs, minRate(kwargs)));
             case COSINE_WARMUP_WITH_MIN_LR -> cosineAfterRaisedWarmup(kwargs);

@@ -287,6 +287,7 @@ final class TrainLoop {
             lines.forEach(line -> all.putAll(line.values()));
             boolean isKept = state.isOver() || checkpoints.isScheduledAfter(step, state.steps());
             checkpoints.best().add(step, all, isKept);
+            state.evaluated(all.getOrDefault(options.bestModel().metric(), Double.NaN));
         }
         loggedAt += System.nanoTime() - began;
     }

@@ -1,0 +1,92 @@
+package org.dpo4j.train;
+
+import org.dpo4j.train.checkpoint.SavedState;
+
+/**
+ * The learning rate of {@code reduce_lr_on_plateau}: it is multiplied by {@code factor} after more than {@code patience}
+ * evaluations, one after another, that did not improve on the best value. Formulas, names and defaults are those of
+ * PyTorch's {@code ReduceLROnPlateau}.
+ */
+final class PlateauRate {
+    private static final double MAX = 1e30;
+
+    private final boolean isMax;
+    private final boolean isRelative;
+    private final double factor;
+    private final double threshold;
+    private final double minRate;
+    private final double minChange;
+    private final int patience;
+    private final int cooldown;
+    private double rate;
+    private double best;
+    private boolean hasBest;
+    private int withoutImprovement;
+    private int cooling;
+
+    /** Throws, naming the key, if a value is not allowed. */
+    PlateauRate(OptionMap values, double peak) {
+        ScheduleKwargs kwargs = new ScheduleKwargs(LrSchedulerType.REDUCE_LR_ON_PLATEAU, values);
+        isMax = kwargs.choice("mode", "min", "min", "max").equals("max");
+        isRelative = kwargs.choice("threshold_mode", "rel", "rel", "abs").equals("rel");
+        factor = kwargs.number("factor", 0.1, 0, Math.nextDown(1.0));
+        threshold = kwargs.number("threshold", 1e-4, 0, MAX);
+        minRate = kwargs.number("min_lr", 0, 0, MAX);
+        minChange = kwargs.number("eps", 1e-8, 0, MAX);
+        patience = kwargs.whole("patience", 10, 0);
+        cooldown = kwargs.whole("cooldown", 0, 0);
+        rate = peak;
+    }
+
+    /** Whether greater metrics are better. */
+    boolean isMax() {
+        return isMax;
+    }
+
+    /** The rate of the next step. */
+    double rate() {
+        return rate;
+    }
+
+    /** Adds the metric of an evaluation. */
+    void add(double metric) {
+        if (isBetter(metric)) {
+            best = metric;
+            hasBest = true;
+            withoutImprovement = 0;
+        } else {
+            withoutImprovement++;
+        }
+        if (cooling > 0) {
+            cooling--;
+            withoutImprovement = 0;
+        }
+        if (withoutImprovement > patience) {
+            double lower = Math.max(rate * factor, minRate);
+            rate = rate - lower > minChange ? lower : rate;
+            cooling = cooldown;
+            withoutImprovement = 0;
+        }
+    }
+
+    /** As in PyTorch, where the first value is compared with an infinite one. */
+    private boolean isBetter(double metric) {
+        double worst = isMax ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
+        double than = hasBest ? best : worst;
+        if (isMax) {
+            return metric > (isRelative ? than * (1 + threshold) : than + threshold);
+        }
+        return metric < (isRelative ? than * (1 - threshold) : than - threshold);
+    }
+
+    void state(SavedState saved) {
+        saved.real("plateau_rate", () -> rate, value -> rate = value);
+        saved.real("plateau_best", () -> best, value -> best = value);
+        saved.whole("plateau_has_best", () -> hasBest ? 1 : 0, value -> hasBest = value != 0);
+        saved.whole(
+                "plateau_evaluations_without_improvement",
+                () -> withoutImprovement,
+                value -> withoutImprovement = (int) value);
+        saved.whole("plateau_cooldown", () -> cooling, value -> cooling = (int) value);
+    }
+}
