@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -73,6 +75,24 @@ class RunRecorderTest {
         started(0, NOON.plusSeconds(120));
         assertThat(json().get("started").asText()).isEqualTo("2026-11-29T12:02:00Z");
         assertThat(json().get("diagnoses")).isEmpty();
+    }
+
+    /** A full disk while the file is written leaves the file of before, because it is replaced and not changed. */
+    @Test
+    void theRecordIsReplacedAndNeverChangedInPlace() throws IOException {
+        RunRecorder recorder = started(0, NOON);
+        Path link = Files.createLink(directory.resolve("link"), directory.resolve("run.json"));
+        String before = Files.readString(link);
+        recorder.ended(new RunEnd(Status.COMPLETED, 9, null));
+        assertThat(link).hasContent(before);
+        assertThat(json().get("status").asText()).isEqualTo("completed");
+    }
+
+    @Test
+    void aDamagedRecordIsReplacedWhenTheRunGoesOn() {
+        TestFiles.write(directory.resolve("run.json"), "{\"status\": \"runn");
+        started(5, NOON);
+        assertThat(json().get("notices").get(0).asText()).contains("run.json was damaged when the run went on");
     }
 
     @Test

@@ -1,6 +1,7 @@
 package org.dpo4j.report.record;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -12,6 +13,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Diagnosis;
 import org.dpo4j.report.Generations;
 import org.dpo4j.report.Metrics;
@@ -54,14 +57,25 @@ public final class RunRecorder implements RunListener {
         started = now();
         Path file = start.directory().resolve(RecordedRun.RECORD);
         if (start.isResumed() && Files.exists(file)) {
-            RunRecord earlier = RunRecord.parse(JsonFile.read(file));
-            started = earlier.outline().started() == null
-                    ? started
-                    : earlier.outline().started();
-            diagnoses.addAll(0, earlier.diagnoses());
-            notices.addAll(0, earlier.notices());
+            goOn(file);
         }
         write(RunRecord.RUNNING, start.step(), null, null);
+    }
+
+    /** Keeps what the run said before it was resumed. A damaged file does not end the record: it is replaced. */
+    private void goOn(Path file) {
+        RunRecord earlier;
+        try {
+            earlier = RunRecord.parse(JsonFile.read(file));
+        } catch (Dpo4jException e) {
+            notices.add(0, file + " was damaged when the run went on, so what the run said before is not shown");
+            return;
+        }
+        started = earlier.outline().started() == null
+                ? started
+                : earlier.outline().started();
+        diagnoses.addAll(0, earlier.diagnoses());
+        notices.addAll(0, earlier.notices());
     }
 
     /** Metrics are in metrics.jsonl. */
@@ -109,7 +123,9 @@ public final class RunRecorder implements RunListener {
         RunRecord.Outline outline =
                 new RunRecord.Outline(run.trainer(), status, step, run.steps(), started, ended, reason);
         RunRecord record = new RunRecord(outline, facts, run.options(), run.memory(), software(), diagnoses, notices);
-        JsonFile.write(run.directory().resolve(RecordedRun.RECORD), record.json());
+        OutputFile.write(
+                run.directory().resolve(RecordedRun.RECORD),
+                JsonFile.text(record.json()).getBytes(StandardCharsets.UTF_8));
     }
 
     private Instant now() {
