@@ -144,6 +144,6 @@ inline int clear(const LaunchContext& context, void* memory, size_t bytes) {
 // The address of a variable in this block's shared memory, in the form that instructions take.
 __device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
 
-inline int64_t divide_up(int64_t count, int64_t size) { return (count + size - 1) / size; }
+inline __host__ __device__ int64_t divide_up(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
 }  // namespace dpo4j::cuda

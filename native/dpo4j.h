@@ -993,8 +993,8 @@ DPO4J_API int32_t dpo4j_lion(dpo4j_context*, const dpo4j_lion_params* params);
 /* ---- lerp: linear interpolation of arrays, for moving averages of weights ------------------------------------------------------------ */
 
 typedef struct dpo4j_lerp_params {
-  void* out;      /* dtype[count], updated */
-  const void* in; /* in_dtype[count] */
+  void* out;         /* dtype[count], updated */
+  const void* in;    /* in_dtype[count] */
   const float* clip; /* f32 on the device, the clip factor of gradient_norm; may be null. If it is NaN, out keeps its bits */
   int64_t count;
   float share; /* in [0, 1] */

@@ -255,8 +255,7 @@ void run(Threads& threads, const dpo4j_attention_backward_params& p) {
     const dpo4j_segment* segment = p.segments + task / p.shape.kv_heads;
     if (segment->prefix_count > 0) return;  // handled in the task of its prefix
     const HeadGroup heads = {task % p.shape.kv_heads, p.shape.heads / p.shape.kv_heads, p.shape.head_width};
-    with_storage(p.shape.dtype,
-                 [&](auto stored) { Task<decltype(stored)>{p, segment, heads, *static_cast<Tile*>(scratch)}.run(); });
+    with_storage(p.shape.dtype, [&](auto stored) { Task<decltype(stored)>{p, segment, heads, *static_cast<Tile*>(scratch)}.run(); });
   });
 }
 

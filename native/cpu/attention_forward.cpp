@@ -175,9 +175,7 @@ void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segm
   const int64_t rows = min(kQueryRows, segment.query_count * group - row_begin);
   if (rows <= 0) return;
   const HeadGroup heads = {kv_head, group, p.shape.head_width};
-  with_storage(p.shape.dtype, [&](auto stored) {
-    Task<decltype(stored)>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run();
-  });
+  with_storage(p.shape.dtype, [&](auto stored) { Task<decltype(stored)>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run(); });
 }
 
 }  // namespace

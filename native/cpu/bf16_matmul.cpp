@@ -131,9 +131,9 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
     const int64_t width = vectors * kLanes, step = tile.p.transpose_b ? ahead_step(tile.rows, vectors) : 0;
     pack_b(tile, column, width, depth, length, step == 0, scratch.b);
     const auto next = reinterpret_cast<const char*>(step > 0 ? tile.b_at(column + width, 0) + depth * width : tile.b_at(column, depth));
-    packed_product<Bf16Words>({scratch.sums + column, a.at, scratch.b, kColumns, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0,
-                               {next, step}},
-                              vectors);
+    packed_product<Bf16Words>(
+        {scratch.sums + column, a.at, scratch.b, kColumns, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0, {next, step}},
+        vectors);
   });
 }
 

@@ -49,9 +49,8 @@ void run(Threads& threads, const dpo4j_embedding_forward_params& p) {
 }
 
 void run(Threads& threads, const dpo4j_embedding_backward_params& p) {
-  with_storage(p.d_table_dtype, [&](auto sum) {
-    with_storage(p.dtype, [&](auto stored) { backward<decltype(sum), decltype(stored)>(threads, p); });
-  });
+  with_storage(p.d_table_dtype,
+               [&](auto sum) { with_storage(p.dtype, [&](auto stored) { backward<decltype(sum), decltype(stored)>(threads, p); }); });
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

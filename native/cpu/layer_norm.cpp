@@ -21,7 +21,9 @@ void clear(T* begin, int64_t count) {
 }
 
 template <class T>
-void clear_padding(T* row, int64_t mean_width, int64_t width) { clear(row + mean_width, width - mean_width); }
+void clear_padding(T* row, int64_t mean_width, int64_t width) {
+  clear(row + mean_width, width - mean_width);
+}
 
 // x - mean, 0 in lanes outside the row.
 template <class T, class Lanes>

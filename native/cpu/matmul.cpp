@@ -29,9 +29,9 @@ std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of 
 std::atomic<int64_t> block{0};                 // of FewRows
 std::atomic<int64_t> few_rows_limit{0};        // the max rows of a product that few_rows.h computes; 0: sgemm computes all
 
-constexpr int64_t kColumns = 256;               // max per tile
-constexpr int64_t kDepth = 4096;                // max k per sgemm
-constexpr int64_t kWholeRows = 48;              // a tile has a multiple of this many rows; remaining rows are padded
+constexpr int64_t kColumns = 256;   // max per tile
+constexpr int64_t kDepth = 4096;    // max k per sgemm
+constexpr int64_t kWholeRows = 48;  // a tile has a multiple of this many rows; remaining rows are padded
 constexpr int64_t kHalfRows = 24;
 
 struct Padded {
@@ -125,10 +125,10 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
   const int64_t columns = (tile.n % kFewRowsColumns == 0 || groups == 0 ? groups : groups - 1) * kFewRowsColumns;
   tile.begin(tile.c_at(row), p.c_stride, rows);
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
-    multiply_on_best_isa({tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
-                          min(p.k - depth, kDepth), block.load(std::memory_order_relaxed),
-                          depth > 0 || p.accumulate != 0 || p.bias != nullptr},
-                         padded.packed);
+    multiply_on_best_isa(
+        {tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
+         min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0 || p.bias != nullptr},
+        padded.packed);
   }
   if (columns == tile.n) return;
   const Columns rest = {p, tile.column + columns, tile.n - columns};

@@ -97,7 +97,7 @@ void all_rows(const PackedProduct& p) {
   for (int64_t part = 0; part < parts; part++) {
     const int64_t begin = p.rows * part / parts;
     some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin,
-                                                     p.ahead.at + part * p.words * p.ahead.step);
+                                                   p.ahead.at + part * p.words * p.ahead.step);
   }
 }
 
