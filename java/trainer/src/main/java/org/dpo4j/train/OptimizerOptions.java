@@ -111,9 +111,11 @@ public final class OptimizerOptions extends OptionGroup {
             throw unread("adam_moments_dtype", adamMomentsDtype, "");
         }
         boolean hasBetas = optim.isAdamW() || optim.isAdamW8bit() || optim == OptimizerName.LION_32BIT;
-        if (!hasBetas && (adamBeta1 != DEFAULTS.adamBeta1 || adamBeta2 != DEFAULTS.adamBeta2)) {
-            throw unread(
-                    "adam_beta1 and adam_beta2", adamBeta1 + " and " + adamBeta2, "; optim_args holds its options");
+        if (!hasBetas && adamBeta1 != DEFAULTS.adamBeta1) {
+            throw unread("adam_beta1", adamBeta1, "; optim_args holds its options");
+        }
+        if (!hasBetas && adamBeta2 != DEFAULTS.adamBeta2) {
+            throw unread("adam_beta2", adamBeta2, "; optim_args holds its options");
         }
         if (!optim.isAdamW() && !optim.isAdamW8bit() && adamEpsilon != DEFAULTS.adamEpsilon) {
             throw unread("adam_epsilon", adamEpsilon, optim == OptimizerName.RMSPROP ? "; give eps in optim_args" : "");
