@@ -26,6 +26,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.model.TrainingModel;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The planned memory equals the peak of runs, each on a device of its own. */
@@ -76,6 +77,7 @@ class MemoryPlanTest {
     }
 
     @OnEachDType
+    @Tag("large")
     void thePlanIsThePeakOfPreferences(On on) {
         assertPlanIsPeak(on, evaluated());
         assertPlanIsPeak(on, evaluated().perDeviceTrainBatchSize(8).loggingSteps(3));

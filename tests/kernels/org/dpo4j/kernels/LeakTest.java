@@ -20,6 +20,7 @@ import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.StructWriter;
+import org.junit.jupiter.api.Tag;
 
 /**
  * A thousand calls of every operation of this package use no more memory than one, on the device and in the process.
@@ -152,6 +153,7 @@ class LeakTest {
     }
 
     @OnEachDevice
+    @Tag("large")
     void aThousandCallsLeakNothing(On on) throws IOException {
         boolean emulated = on.name().equals("emulated");
         try (Calls calls = new Calls(on.device())) {
