@@ -21,8 +21,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Any text as a chat template: it renders, or is refused with an error that names it, in bounded time. The corpus, and how
- * Jazzer extends it, are as in {@link ModelFilesFuzzTest}.
+ * Jazzer passes any text as a chat template. The template must render, or be refused with an error that names its file,
+ * in bounded time. {@link ModelFilesFuzzTest} describes the corpus and how Jazzer extends it.
  */
 class ChatTemplatesFuzzTest {
     /** Rendering gives up after three seconds. */

@@ -31,7 +31,7 @@ public final class GivenGradient implements CompletionLoss, AutoCloseable {
         language.accumulate(batch, this);
     }
 
-    /** Does so with the noise of a key. */
+    /** Runs the pass with the noise of this key on the embeddings. */
     void accumulate(TrainingModel language, PackedBatch batch, EmbeddingNoise.Key key, float... dSums) {
         this.dSums = dSums;
         this.offsets = batch.offsets();

@@ -91,8 +91,8 @@ public final class PreferenceLoss {
      * @param lengths i32[2 pairs], tokens of completions; may be 0 if no loss averages and there are no statistics
      * @param statistics f32[2 pairs, {@link TokenLogProb#STATISTICS}], sums over completions; may be 0 without
      *     weighting
-     * @param weights f32[pairs], finite and at least 0, which is not checked: factors of the pairs' losses and
-     *     gradients. 0: all 1. Refused with losses that sort pairs
+     * @param weights f32[pairs], finite and at least 0 (not checked); the loss and gradient of a pair are multiplied
+     *     by its weight. If the address is 0, every weight is 1. Losses that sort the pairs refuse weights
      */
     public record PairLogProbs(long sums, long reference, long lengths, long statistics, long weights) {
 

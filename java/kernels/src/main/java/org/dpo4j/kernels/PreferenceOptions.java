@@ -201,7 +201,7 @@ public final class PreferenceOptions {
         return terms.stream().anyMatch(term -> term.loss().reduction() == LossType.Reduction.TOKENS);
     }
 
-    /** The strength of the pull towards the reference: the factor of rewards. */
+    /** Strength of the KL penalty towards the reference; a reward is beta times the log-ratio. */
     public float beta() {
         return beta;
     }

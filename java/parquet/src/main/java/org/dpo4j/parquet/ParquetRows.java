@@ -33,7 +33,7 @@ final class ParquetRows implements RowFileFormat.Reader {
         LOG.setLevel(Level.WARNING);
     }
 
-    /** Calls of the library, which throws many types of exceptions if a file is damaged. */
+    /** A call of the Parquet library. A damaged file makes the library throw exceptions of many types. */
     private interface Call<T> {
         T run() throws IOException;
     }

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How often a reward model is right where it says how sure it is (Guo et al. 2017, On Calibration of Modern Neural
- * Networks). By Bradley and Terry, the answer with the larger reward is the better one with probability sigmoid(|margin|),
+ * Calibration of a reward model: its accuracy as a function of its confidence (Guo et al. 2017, On Calibration of Modern
+ * Neural Networks). By Bradley and Terry, the answer with the larger reward is the better one with probability sigmoid(|margin|),
  * the confidence. It is right if the chosen answer has the larger reward; a margin of 0 counts as half right.
  *
  * @param bins equal parts of the confidences from 0.5 to 1, in this order; empty ones are left out

@@ -7,8 +7,8 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * A picture, in SVG, of a metric against the KL divergence to the reference, a point for each run. A line joins the runs
- * of the frontier: no other run is as good in both and better in one.
+ * A picture, in SVG, of a metric against the KL divergence to the reference, a point for each run. A line joins the
+ * runs of the Pareto frontier: no other run is as good in both and better in one.
  */
 final class FrontierPicture {
     private static final int WIDTH = 720;

@@ -165,7 +165,7 @@ final class SweepCommand implements Callable<Integer> {
         }
     }
 
-    /** The options of the command line, each with its words. */
+    /** The options of the command line, each with its arguments. */
     private Map<String, List<String>> given() {
         Map<String, List<String>> given = new LinkedHashMap<>();
         for (OptionSpec option : command.commandLine().getParseResult().matchedOptions()) {

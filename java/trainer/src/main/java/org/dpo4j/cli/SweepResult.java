@@ -11,7 +11,7 @@ import org.dpo4j.io.JsonFile;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What came of a run of a sweep, as {@code sweep_run.json} in its directory holds it.
+ * The result of a run of a sweep, as {@code sweep_run.json} in its directory holds it.
  *
  * @param state where the run stands
  * @param options all options of the run that have a value
@@ -30,7 +30,7 @@ record SweepResult(
     static final String KL_ERROR = "kl_error";
     private static final String FILE = "sweep_run.json";
 
-    /** Where a run stands. */
+    /** The status of a run. */
     enum State {
         /** It began, and was stopped if no sweep is running. */
         BEGUN("begun"),

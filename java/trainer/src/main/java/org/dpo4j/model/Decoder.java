@@ -108,7 +108,7 @@ final class Decoder implements AutoCloseable {
         forward(pass, activations, cache, null);
     }
 
-    /** Does so with noise on the token embeddings, if {@code noisy} is not null. */
+    /** Queues a forward pass. If {@code noisy} is not null, it adds noise to the token embeddings. */
     void forward(Pass pass, Activations activations, @Nullable KeyCache cache, @Nullable NoisyRows noisy) {
         Layer.Scratch scratch = activations.scratch;
         long before = embed(pass, activations.layers.get(0).in(), scratch.branch(), noisy);

@@ -32,12 +32,12 @@ public final class TrainingModel implements AutoCloseable {
         /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
         public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
 
-        /** Without noise. */
+        /** Options of a model without noise. */
         public Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
             this(sums, logitsBytes, hasGraphs, null);
         }
 
-        /** Without graphs and noise. */
+        /** Options of a model without graphs and without noise. */
         public Options(CompletionSums sums) {
             this(sums, DEFAULT_LOGITS_BYTES, false);
         }
@@ -106,7 +106,7 @@ public final class TrainingModel implements AutoCloseable {
         accumulate(batch, loss, new EmbeddingNoise.Key(0, sequences));
     }
 
-    /** Does so with the noise of a key, which is not read if there is no noise. */
+    /** As {@link #accumulate(PackedBatch, CompletionLoss)}, with the noise of this key. A model without noise ignores it. */
     public void accumulate(PackedBatch batch, CompletionLoss loss, EmbeddingNoise.Key key) {
         BatchCheck.check(batch, model.architecture());
         Inputs inputs = upload(batch, key);

@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 /** The arguments of the commands of the experiment. The experiment runs them, and its README lists them. */
 record Commands(ExperimentFiles files, String device, long seed, Size size) {
 
-    /** Strength of the pull towards the reference. */
+    /** Strength of the KL penalty towards the reference. */
     static final double BETA = 0.1;
 
     List<String> sft() {

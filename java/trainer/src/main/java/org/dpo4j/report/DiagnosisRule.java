@@ -141,7 +141,7 @@ enum DiagnosisRule {
         }
     },
 
-    /** Before the first step changes the weights, rewards are 0 if the reference is the model. */
+    /** The rewards of the first step are not 0. They are 0 if the reference has the initial weights of the policy. */
     OTHER_REFERENCE {
         @Override
         @Nullable

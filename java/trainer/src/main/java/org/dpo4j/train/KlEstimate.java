@@ -26,8 +26,8 @@ import org.dpo4j.report.RunListener;
 /**
  * The KL divergence of a trained model from its reference before training, in nats per answer, estimated from samples
  * as in section 6.1 of Rafailov et al. 2023: answers are sampled from the trained model at temperature 1, one for each
- * prompt of the evaluation rows, and the estimate is the mean of log-prob - reference log-prob. An answer that is cut at
- * the maximum number of tokens counts with its first tokens, so the estimate is then that of the cut answers.
+ * prompt of the evaluation rows, and the estimate is the mean of log-prob - reference log-prob. An answer that
+ * reaches the maximum number of tokens is cut there, and the mean is taken over the log-probs of the cut answer.
  *
  * @param mean in nats per answer
  * @param standardError of the mean; NaN for one sample

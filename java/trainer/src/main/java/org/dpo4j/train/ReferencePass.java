@@ -21,14 +21,14 @@ final class ReferencePass {
      */
     record Part(ReferenceRows<?> rows, float[] sums, int[] missing) {
 
-        /** Nothing is known of the rows that the run reads. */
+        /** Sums of rows of which none is known yet. */
         static Part unknown(ReferenceRows<?> rows) {
             float[] sums = new float[rows.sums() * rows.count()];
             Arrays.fill(sums, Float.NaN);
             return new Part(rows, sums, rows.read());
         }
 
-        /** What a table knows of the rows that the run reads. Their tokens are read only if the table has rows. */
+        /** Looks up the sums of the rows in a table. Reads the tokens of the rows, to hash them, only if the table has rows. */
         static Part known(ReferenceRows<?> rows, LogProbTable table) {
             float[] given = rows.given();
             if (given != null) {

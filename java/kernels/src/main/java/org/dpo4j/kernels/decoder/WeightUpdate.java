@@ -22,7 +22,7 @@ public record WeightUpdate(Parameters parameters, Inputs inputs, long count, Rou
      *     on its number, the step and the seed, so a step may be split into calls in any way
      */
     public record Rounding(long random, long first) {
-        /** To nearest. */
+        /** Round to nearest, ties to even. */
         public static final Rounding NEAREST = new Rounding(0, 0);
 
         /**

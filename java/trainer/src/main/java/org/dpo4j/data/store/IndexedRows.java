@@ -18,7 +18,7 @@ public interface IndexedRows {
         return "row " + number;
     }
 
-    /** As the other method; only the number if the list does not know its files. */
+    /** As {@link #place(int, int)}, of any list; only the number if the list does not know its files. */
     static String place(List<?> rows, int row, int number) {
         return rows instanceof IndexedRows indexed ? indexed.place(row, number) : "row " + number;
     }

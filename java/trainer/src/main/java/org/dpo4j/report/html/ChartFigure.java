@@ -21,7 +21,7 @@ final class ChartFigure {
     private static final int MAX_POINTS = 200;
     /** Points of all lines of a chart. */
     private static final int MAX_POINTS_OF_ALL = 800;
-    /** More points would touch. */
+    /** Maximum points that are drawn as dots; more dots would touch each other. */
     private static final int MAX_DOTS = 60;
     /** Rows of the table, and areas that show values under the pointer. */
     private static final int MAX_ROWS = 100;

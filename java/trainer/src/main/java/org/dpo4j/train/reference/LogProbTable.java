@@ -23,7 +23,7 @@ public final class LogProbTable {
     private static final int HEADER_BYTES = Long.BYTES + 2 * Integer.BYTES + NAME_BYTES;
     private static final int ROW_BYTES = 2 * Long.BYTES + 2 * Float.BYTES;
 
-    /** A float without a number, in place of the second sum of a completion. */
+    /** NaN, stored in place of the second sum, which a single completion does not have. */
     private static final float ABSENT = Float.NaN;
 
     private final SeenRows places = new SeenRows();
