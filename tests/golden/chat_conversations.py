@@ -36,6 +36,7 @@ TOOLS = [
         },
     },
 ]
+DOCUMENTS = [{"title": "one title", "text": "body"}, {"title": "Ü", "text": "x\ny", "n": 1.5}]
 TEXTS = [
     "Hello",
     "",
@@ -113,7 +114,7 @@ def conversation(seed):
     if pick.random() < 0.35:
         made["tools"] = TOOLS[: pick.randint(1, 2)]
     if pick.random() < 0.15:
-        made["documents"] = [{"title": "one title", "text": "body"}, {"title": "Ü", "text": "x\ny", "n": 1.5}]
+        made["documents"] = DOCUMENTS
     if pick.random() < 0.2:
         made["variables"] = {"enable_thinking": pick.random() < 0.5}
     end = pick.random()

@@ -8,7 +8,8 @@
 * snippets of chat_snippets.py, with their text, or null where Python raises an error
 * changed templates: a token of one of ours deleted, doubled, exchanged or replaced
 
-A sum is the first 16 digits of the sha256 of the text, a line break, and the spans of generation blocks as JSON; "error" if Python raises one.
+A sum is the first 16 digits of the sha256 of the text, a line break, and the spans of generation blocks as JSON; "error" if Python raises one. Of
+conversations, a template has one sum for each GROUP of them: that of their sums, one after another.
 """
 
 import copy
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import jinja2
 import transformers
-from chat_conversations import conversation
+from chat_conversations import DOCUMENTS, TOOLS, conversation
 from chat_snippets import VARIABLES, snippet
 from transformers.utils import chat_template_utils
 
@@ -36,7 +37,8 @@ logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-CONVERSATIONS = 150
+CONVERSATIONS = 400
+GROUP = 20
 SNIPPETS = 700
 CHANGES = 800
 TOKEN = re.compile(r"""\{[%{#][-+]?|[-+]?[%}#]\}|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\w+|\s+|[^\w\s]""", re.DOTALL)
@@ -182,13 +184,18 @@ def snippets():
     return results
 
 
+def grouped(template, chats):
+    """The sums of a template, GROUP conversations together."""
+    sums = [summed(render(template, chat)) for chat in chats]
+    return [summed(("".join(sums[i : i + GROUP]), [])) for i in range(0, len(sums), GROUP)]
+
+
 def by_hash(files, chats):
-    """The sums of each template, 15 conversations together, by the sha256 of its text."""
+    """The grouped sums of each template, by the sha256 of its text."""
     found = {}
     for file in sorted(files):
         text = file.read_bytes().decode()
-        sums = [summed(render(text, chat)) for chat in chats]
-        found[hashlib.sha256(text.encode()).hexdigest()] = [summed(("".join(sums[i : i + 15]), [])) for i in range(0, CONVERSATIONS, 15)]
+        found[hashlib.sha256(text.encode()).hexdigest()] = grouped(text, chats)
     return found
 
 
@@ -201,8 +208,11 @@ def main():
     others = by_hash(files, chats) if files else json.loads(out.read_text())["others"]
     golden = {
         "special": SPECIAL,
-        "conversations": chats,
-        "templates": {name: " ".join(summed(render(text, chat)) for chat in chats) for name, text in templates.items()},
+        "group": GROUP,
+        "tools": TOOLS,
+        "documents": DOCUMENTS,
+        "conversations": [stored(chat) for chat in chats],
+        "templates": {name: grouped(text, chats) for name, text in templates.items()},
         "published": published,
         "others": {key: sums for key, sums in others.items() if key not in published},
         "variables": VARIABLES,
@@ -213,10 +223,19 @@ def main():
     out.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
+def stored(chat):
+    """A conversation with the number of its tools and documents instead of these."""
+    return {**chat, **{key: len(chat[key]) for key in ("tools", "documents") if key in chat}}
+
+
 def lined(value):
     if isinstance(value, list):
-        return "[\n" + ",\n".join(json.dumps(one, ensure_ascii=False) for one in value) + "\n]"
-    return json.dumps(value, ensure_ascii=False)
+        return "[\n" + ",\n".join(compact(one) for one in value) + "\n]"
+    return compact(value)
+
+
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 if __name__ == "__main__":
