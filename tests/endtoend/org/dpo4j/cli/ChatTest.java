@@ -2,9 +2,6 @@ package org.dpo4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -45,35 +42,7 @@ class ChatTest {
     @BeforeEach
     void writeModel() {
         model = TestFiles.copyModel("llama-tiny", directory.resolve("model"));
-        ObjectNode json = new ObjectMapper().createObjectNode().put("version", "1.0");
-        ArrayNode added = json.putArray("added_tokens");
-        json.putNull("normalizer").putNull("pre_tokenizer");
-        json.putObject("decoder").put("type", "Fuse");
-        json.set("post_processor", TestFiles.json("""
-            {"type": "TemplateProcessing",
-             "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-             "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-             "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}"""));
-        ObjectNode bpe = json.putObject("model").put("type", "BPE");
-        ObjectNode vocabulary = bpe.putObject("vocab");
-        bpe.putArray("merges");
-        for (String token : SPECIAL) {
-            added.addObject()
-                    .put("id", vocabulary.size())
-                    .put("content", token)
-                    .put("single_word", false)
-                    .put("lstrip", false)
-                    .put("rstrip", false)
-                    .put("normalized", false)
-                    .put("special", true);
-            vocabulary.put(token, vocabulary.size());
-        }
-        for (char c = 'a'; c <= 'z'; c++) {
-            vocabulary.put(String.valueOf(c), vocabulary.size());
-        }
-        vocabulary.put(" ", vocabulary.size()).put("/", vocabulary.size()).put("?", vocabulary.size() + 1);
-        TestFiles.write(model.resolve("tokenizer.json"), json.toString());
-        TestFiles.write(model.resolve("tokenizer_config.json"), "{\"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}");
+        ChatTokenizer.write(model, SPECIAL, List.of(), "abcdefghijklmnopqrstuvwxyz /?");
         TestFiles.write(model.resolve("chat_template.jinja"), TEMPLATE);
     }
 
