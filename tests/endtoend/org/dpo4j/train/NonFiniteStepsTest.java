@@ -65,6 +65,10 @@ class NonFiniteStepsTest {
                 .saveStrategy(SaveStrategy.NO);
     }
 
+    private String fifth() {
+        return directory.resolve("stated.jsonl") + " line 5";
+    }
+
     private byte[] weights(String output) throws IOException {
         return Files.readAllBytes(directory.resolve(output + "/model.safetensors"));
     }
@@ -77,9 +81,9 @@ class NonFiniteStepsTest {
                 .filteredOn(line -> line.startsWith("the gradient"))
                 .containsExactly(
                         "the gradient of step 3 is not finite, so it was not applied and training goes on (1 of at most 3"
-                                + " such steps); the cause is row 5",
+                                + " such steps); the cause is " + fifth(),
                         "the gradient of step 7 is not finite, so it was not applied and training goes on (2 of at most 3"
-                                + " such steps); the cause is row 5");
+                                + " such steps); the cause is " + fifth());
         assertThat(lines)
                 .extracting(line -> line.values().get("nonfinite_steps"))
                 .containsExactly(null, null, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0);
@@ -94,6 +98,25 @@ class NonFiniteStepsTest {
         assertThat(weights("four")).isNotEqualTo(weights("two"));
     }
 
+    /** Of two shards with rows that cause it, each is named with its lines. */
+    @Test
+    void rowsOfAStepAreNamedWithTheirFiles() throws IOException {
+        List<String> rows = Files.readAllLines(directory.resolve("stated.jsonl"));
+        Path shards = Files.createDirectory(directory.resolve("shards"));
+        String bad = rows.get(4);
+        Files.write(shards.resolve("a.jsonl"), List.of(rows.get(0), bad, rows.get(1)));
+        Files.write(shards.resolve("b.jsonl"), List.of(bad, bad.replace("-3e38", "-2.9e38")));
+        DpoOptions all = options("out")
+                .datasetName(shards)
+                .gradientAccumulationSteps(5)
+                .maxSteps(1)
+                .build();
+        assertRefused(
+                () -> DpoTrainer.train(all, metrics -> {}),
+                "the causes are " + shards.resolve("a.jsonl") + " line 2, " + shards.resolve("b.jsonl")
+                        + " line 1, 2;");
+    }
+
     private void train(String output, int steps) {
         DpoTrainer.train(options(output).maxSteps(steps).build(), metrics -> {});
     }
@@ -104,7 +127,7 @@ class NonFiniteStepsTest {
         assertRefused(
                 () -> DpoTrainer.train(options("out").maxNonfiniteSteps(1).build(), listener),
                 "the gradient of step 7 is not finite, so it was not applied and training stops: max_nonfinite_steps is 1;"
-                        + " the cause is row 5; lower learning_rate, or look at the rows");
+                        + " the cause is " + fifth() + "; lower learning_rate, or look at the rows");
         assertThat(listener.notices).last().asString().startsWith("saved the weights of step 6 in ");
     }
 

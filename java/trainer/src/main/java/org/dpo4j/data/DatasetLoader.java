@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.dpo4j.data.row.RowFormat.Kind;
+import org.dpo4j.data.source.RowPlaces;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.SourceFile;
 import org.dpo4j.data.store.StoreDirectory;
@@ -159,7 +160,7 @@ final class DatasetLoader {
             StoredRows<T> rows = directory.open(name, kind.codec());
             listener.stored(size(rows) + " from " + directory
                     + ", written by an earlier run; dataset_cache false converts the rows again");
-            return new Loaded<>(rows.withPlaces(source::place), notes.report);
+            return new Loaded<>(rows.withPlaces(new RowPlaces(source)), notes.report);
         } catch (IOException e) {
             replace(e);
             return null;
@@ -177,7 +178,7 @@ final class DatasetLoader {
                     rows.size() / (1e-9 * (System.nanoTime() - began)),
                     name == null ? "in a file that ends with the run" : "kept in " + directory + " for later runs"));
         }
-        return new Loaded<>(rows.withPlaces(source::place), report);
+        return new Loaded<>(rows.withPlaces(new RowPlaces(source)), report);
     }
 
     private static String size(StoredRows<?> rows) {

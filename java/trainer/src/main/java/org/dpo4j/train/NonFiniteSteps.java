@@ -1,8 +1,10 @@
 package org.dpo4j.train;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
@@ -63,24 +65,44 @@ final class NonFiniteSteps {
     }
 
     /**
-     * Row numbers of the data set.
+     * Training rows, by their positions in the list of all.
      *
      * @param step all rows of a step
      * @param nonFinite those whose gradient alone is not finite
+     * @param place file and line of a row, which may read the files again
      */
-    record Rows(List<Integer> step, List<Integer> nonFinite) {
+    record Rows(List<Integer> step, List<Integer> nonFinite, IntFunction<String> place) {
         private String words() {
             if (nonFinite.isEmpty()) {
                 return "the rows of the step are " + named(step);
             }
             return nonFinite.size() == step.size() && step.size() > 1
                     ? "every row of the step causes it: " + named(step)
-                    : (nonFinite.size() == 1 ? "the cause is row " : "the causes are rows ") + named(nonFinite);
+                    : (nonFinite.size() == 1 ? "the cause is " : "the causes are ") + named(nonFinite);
         }
 
-        private static String named(List<Integer> rows) {
-            String first = rows.stream().limit(MAX_ROWS).map(String::valueOf).collect(Collectors.joining(", "));
-            return rows.size() <= MAX_ROWS ? first : first + " and " + (rows.size() - MAX_ROWS) + " more";
+        /** The places of rows, in the order of the files. Of several rows of one file, only the first names it. */
+        private String named(List<Integer> rows) {
+            StringBuilder named = new StringBuilder();
+            String file = "";
+            for (String each : places(rows)) {
+                int number = each.lastIndexOf(' ') + 1;
+                boolean isSame = each.substring(0, number).equals(file);
+                file = each.substring(0, number);
+                named.append(named.isEmpty() ? "" : ", ").append(isSame ? each.substring(number) : each);
+            }
+            return rows.size() <= MAX_ROWS ? named.toString() : named + " and " + (rows.size() - MAX_ROWS) + " more";
+        }
+
+        /** The different places of the first rows; pairs of one row have the same. */
+        private List<String> places(List<Integer> rows) {
+            List<Integer> first = rows.stream().sorted().limit(MAX_ROWS).toList();
+            List<String> places = new ArrayList<>();
+            for (int i = first.size() - 1; i >= 0; i--) { // the last row reads the files up to it, once for all
+                places.add(place.apply(first.get(i)));
+            }
+            Collections.reverse(places);
+            return places.stream().distinct().toList();
         }
     }
 }

@@ -25,8 +25,8 @@ interface Objective extends AutoCloseable {
         return new double[2];
     }
 
-    /** Number of a training row in the files of the data set. */
-    int number(int row);
+    /** File and line, or element, of a training row; only its number if its files are not known. */
+    String place(int row);
 
     /** Tokens of each training row that the decoder computes; those of a shared prompt count once. */
     int[] rowTokens();

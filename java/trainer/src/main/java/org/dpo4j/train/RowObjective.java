@@ -9,6 +9,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Prompt;
+import org.dpo4j.data.store.IndexedRows;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
@@ -72,8 +73,8 @@ abstract class RowObjective<T> implements Objective {
     abstract int number(T row);
 
     @Override
-    public final int number(int row) {
-        return number(rows.get(row));
+    public final String place(int row) {
+        return IndexedRows.place(rows, row, number(rows.get(row)));
     }
 
     /** Token ids of a row: of its prompt, then of each completion. */

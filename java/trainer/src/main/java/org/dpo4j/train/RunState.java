@@ -199,10 +199,10 @@ final class RunState implements AutoCloseable {
         try {
             for (int[] batch : steps.microBatches(skipped - 1)) {
                 for (int row : batch) {
-                    all.add(objective.number(row));
+                    all.add(row);
                     objective.accumulate(List.of(new int[] {row}), skipped - 1);
                     if (!Float.isFinite(optimizer.norms().now())) {
-                        found.add(objective.number(row));
+                        found.add(row);
                     }
                     parameters.zeroGradients();
                 }
@@ -211,7 +211,7 @@ final class RunState implements AutoCloseable {
             objective.metrics(); // drops what these passes added
             restore.run();
         }
-        return new NonFiniteSteps.Rows(all, found);
+        return new NonFiniteSteps.Rows(all, found, objective::place);
     }
 
     /**

@@ -1,6 +1,7 @@
 package org.dpo4j.data.source;
 
 import java.util.List;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Rows that a user named, resolved to files. {@link RowSources} finds them. */
@@ -27,10 +28,13 @@ public interface RowSource {
     @Nullable
     String identity();
 
-    /** Names file and line, or element, of the row with this number. It reads the rows again, if they are no pipe. */
-    default String place(int number) {
+    /**
+     * Names file and line, or element, of the rows up to this number. It reads these rows again, unless they are a pipe, which
+     * cannot be read again.
+     */
+    default IntFunction<String> places(int number) {
         if (identity() == null) {
-            return name() + " row " + number;
+            return row -> name() + " row " + row;
         }
         try (Rows rows = open()) {
             while (rows.number() < number) {
@@ -42,7 +46,7 @@ public interface RowSource {
                     continue; // it has a number too
                 }
             }
-            return rows.place(number);
+            return rows.places();
         }
     }
 
