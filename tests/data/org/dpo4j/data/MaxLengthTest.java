@@ -76,6 +76,16 @@ class MaxLengthTest {
                 "{\"prompt_ids\":[4],\"completion_ids\":[5,6,7,4,5]}", "prompt with completion has 1 + 5" + REMEDIES);
     }
 
+    /** Whatever is cut of it afterwards: a text of 64 MB takes minutes to convert. */
+    @Test
+    void textsOfMillionsOfCharactersAreRefused() {
+        String message =
+                "it has a text of 4,194,305 characters, more than the 4,194,304 that are converted to tokens; split"
+                        + " it into several rows";
+        assertPairRefused(pair("c", "d", "c ".repeat(2097152)), KEEP_START, message);
+        assertSequenceRefused("{\"text\":\"" + "c ".repeat(2097152) + "c\"}", message);
+    }
+
     /** Cutting would not help, so the message does not suggest it. */
     @Test
     void promptsThatFillMaxLengthAreRefused() {

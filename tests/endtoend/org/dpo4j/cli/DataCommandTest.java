@@ -73,10 +73,56 @@ class DataCommandTest {
     @Test
     void aRowWithoutAnswerCannotBeUsed() {
         TestFiles.write(rows, "{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"b\"}\n".repeat(6));
-        data("--model_name_or_path %s", directory)
-                .assertSucceeded()
-                .assertPrints("unusable: empty completion +6: (rows.jsonl line \\d, ){5}\\.\\.\\.")
+        Cli run = data("--model_name_or_path %s", directory);
+        run.assertPrints("unusable: empty completion +6: (rows.jsonl line \\d, ){5}\\.\\.\\.")
                 .assertPrints(" +the first: chosen is empty");
+        run.assertError(rows + " has no row that can be used; the lines above say why");
+        assertThat(data("--model_name_or_path %s --max_length 6", directory).code())
+                .isEqualTo(1);
+    }
+
+    /** A file that was there stays as it was. */
+    @Test
+    void noFileIsWrittenWithoutRows() {
+        TestFiles.write(rows, "{\"prompt\":\"a\"}\n[]\n");
+        Path output = TestFiles.write(directory.resolve("out.jsonl"), "before");
+        data("--on_bad_row skip --output %s", output)
+                .assertThatError()
+                .startsWith("dpo4j: error: " + rows + " has no row that can be written: the first reason is at " + rows
+                        + " line 1: its keys [prompt] match no format; give ");
+        assertThat(output).hasContent("before");
+    }
+
+    /** Training refuses the second row. */
+    @Test
+    void severalShapesAreSaid() {
+        String text = "{\"prompt\":\"c\",\"chosen\":\"d\",\"rejected\":\"e\"}\n";
+        TestFiles.write(rows, text + text.replace("\"c\"", "[{\"role\":\"user\",\"content\":\"c\"}]"));
+        data("").assertSucceeded()
+                .assertPrints("columns \\[prompt, chosen, rejected\\] +1")
+                .assertPrints("columns \\[prompt, chosen, rejected\\] with messages +1")
+                .assertPrints("several shapes +training takes one: .*");
+        assertThat(data("--convert conversational --output -").assertSucceeded().json())
+                .allMatch(row -> row.get("prompt").isArray());
+        TestFiles.write(rows, text.repeat(2));
+        assertThat(data("").assertSucceeded().out()).noneMatch(line -> line.startsWith("several shapes"));
+    }
+
+    /** Half of a character has no UTF-8, so it would be written as a question mark. */
+    @Test
+    void halfCharactersAreNotWritten() {
+        String text = "{\"prompt\":\"c\",\"chosen\":\"d\",\"rejected\":\"e\",\"note\":{\"a\":\"\\ud83d\"}}\n";
+        TestFiles.write(rows, text);
+        data("").assertSucceeded();
+        data("--output -")
+                .assertError(rows + " line 1: note.a holds \\ud83d, half of a character; write the whole character");
+        for (String key : List.of("\\udc00", "\\ud83d")) {
+            TestFiles.write(rows, text.replace("\"a\"", "\"" + key + "\""));
+            assertThat(data("--row 1").err().get(0))
+                    .matches(
+                            "dpo4j: error: " + rows
+                                    + " line 1: malformed JSON: a key holds half of a character at column \\d+; write the whole.*");
+        }
     }
 
     @Test

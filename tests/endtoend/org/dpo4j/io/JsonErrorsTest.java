@@ -49,6 +49,8 @@ class JsonErrorsTest {
         {"a":"\\ ~ it ends inside an escape at column 8
         {"a ~ it ends inside a key, whose closing " is missing at column 4
         {"a":1,"a":2} ~ the key "a" occurs twice at column 11
+        {"\\ud83d":1} ~ a key holds half of a character at column 9; write the whole character
+        {"a\\udc00b":1} ~ a key holds half of a character at column 10; write the whole character
         {"a":NaN} ~ NaN and infinity are not JSON numbers at column 9; write null
         {"a":-Infinity} ~ NaN and infinity are not JSON numbers at column 15; write null
         {"a":nan} ~ NaN and infinity are not JSON numbers at column 6; write null

@@ -177,7 +177,8 @@ final class DataCommand implements Callable<Integer> {
         }
         ReadRow.forEach(source, read.rows().columns(), statistics);
         Map<String, String> lines = StatisticsText.lines(statistics, COLUMNS);
-        if (data.maxLength() != null) {
+        boolean hasRows = statistics.kind() != null;
+        if (data.maxLength() != null && hasRows) {
             lines.put(
                     "with these options",
                     String.join("\n", report(source, read, statistics.kind()).table()));
@@ -185,6 +186,9 @@ final class DataCommand implements Callable<Integer> {
         Output.write(null, out -> out.println(new RunHeader(lines)));
         if (html != null) {
             Output.write(html, out -> out.print(StatisticsPage.html(source.name(), statistics)));
+        }
+        if (!hasRows) {
+            throw new Dpo4jException(source.name() + " has no row that can be used; the lines above say why");
         }
     }
 

@@ -7,11 +7,13 @@ import java.util.List;
 import org.dpo4j.data.row.ColumnMap;
 import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Example;
+import org.dpo4j.data.row.Values;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.stats.ReadRow;
 import org.dpo4j.data.stats.RowHash;
 import org.dpo4j.data.stats.RowShape;
+import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /** Writes the rows of a source as JSON lines, to one file or to the two parts of a split. */
@@ -27,6 +29,7 @@ final class RowWriting implements ReadRow.Receiver {
     private List<PrintStream> files = List.of();
     private int repeated;
     private int unusable;
+    private @Nullable String firstBad;
 
     /** {@code shape}: null to write rows as they are. {@code share}: of the prompts that belong to the first file. */
     RowWriting(
@@ -47,12 +50,17 @@ final class RowWriting implements ReadRow.Receiver {
     void write(RowSource source, ColumnMap columns, List<PrintStream> to) {
         files = to;
         ReadRow.forEach(source, columns, this);
+        if (written[0] + written[1] == 0) {
+            throw new Dpo4jException(source.name() + " has no row that can be written: "
+                    + (firstBad == null ? "it is empty" : "the first reason is at " + firstBad));
+        }
     }
 
     @Override
     public Runnable row(ReadRow row) throws BadRow {
         List<ObjectNode> lines = new ArrayList<>();
         if (shape == null) {
+            Values.checkCharacters(row.values());
             lines.add(row.values());
         } else {
             for (Example example : row.examples()) {
@@ -77,6 +85,7 @@ final class RowWriting implements ReadRow.Receiver {
         if (!isBadRowSkipped) {
             throw ReadRow.error(place, bad.getMessage());
         }
+        firstBad = firstBad == null ? place + ": " + bad.getMessage() : firstBad;
         unusable++;
     }
 

@@ -59,6 +59,9 @@ public final class JsonErrors {
                     "Unrecognized character escape '(.)'.*",
                     "\\\\$1 is not an escape of JSON; write a backslash as \\\\\\\\"),
             new Rule("Invalid UTF-8.*", "its bytes are not UTF-8; save it as UTF-8"),
+            new Rule(
+                    "(?:Broken surrogate pair|Unexpected low surrogate) in (?:field|property).?name.*",
+                    "a key holds half of a character; write the whole character"),
             new Rule("Trailing token.*", "more follows after its end"),
             new Rule("Document nesting depth.*allowed \\((\\d+).*", "it nests lists and objects deeper than $1 levels"),
             new Rule("Number value length.*allowed \\((\\d+).*", "a number has more than $1 digits"),

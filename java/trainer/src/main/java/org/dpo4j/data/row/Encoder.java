@@ -3,6 +3,7 @@ package org.dpo4j.data.row;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Function;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.chat.Rendered;
@@ -18,6 +19,11 @@ import org.jspecify.annotations.Nullable;
  * of the joint ids, as in TRL 1.16.
  */
 public final class Encoder {
+    /**
+     * Characters of a text at most: ten times the tokens of the longest contexts. Tokenizers without pre-tokenizer take some
+     * seconds for so many.
+     */
+    private static final int MAX_CHARACTERS = 1 << 22;
 
     /**
      * A prompt with the completions that share it.
@@ -291,6 +297,16 @@ public final class Encoder {
     }
 
     private static int[] encode(String text, Function<String, int[]> tokenizer) throws BadRow {
+        if (text.length() > MAX_CHARACTERS) {
+            throw new BadRow(
+                    BadRow.Reason.TEXT_TOO_LONG,
+                    String.format(
+                            Locale.ROOT,
+                            "it has a text of %,d characters, more than the %,d that are converted to tokens; split it into"
+                                    + " several rows",
+                            text.length(),
+                            MAX_CHARACTERS));
+        }
         try {
             return tokenizer.apply(text);
         } catch (Dpo4jException e) {

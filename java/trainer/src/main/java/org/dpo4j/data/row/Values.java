@@ -20,6 +20,13 @@ public final class Values {
         return value.textValue();
     }
 
+    /** Throws if a text in the row holds half of a character of two UTF-16 units. Keys never do: JSON with such keys is refused. */
+    public static void checkCharacters(ObjectNode row) throws BadRow {
+        for (Map.Entry<String, JsonNode> column : row.properties()) {
+            checkCharacters(column.getValue(), column.getKey());
+        }
+    }
+
     /** Throws if a text in the value holds half of a character of two UTF-16 units. */
     static void checkCharacters(JsonNode value, String name) throws BadRow {
         if (value.isTextual()) {

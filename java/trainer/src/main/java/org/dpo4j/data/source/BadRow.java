@@ -31,6 +31,7 @@ public final class BadRow extends Exception {
         UNWRITABLE("not to be written in this shape"),
         REPEATED("same as an earlier row"),
         CONTRADICTED("contradicts another row"),
+        TEXT_TOO_LONG("a text with too many characters"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),
         UNKNOWN_TEXT("text without tokens in the vocabulary"),
         PROMPT_TOO_LONG("prompt fills max_length"),

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 public final class DatasetStatistics implements ReadRow.Receiver {
     private static final int[] LIMITS = {256, 512, 1024, 2048, 4096, 8192};
     private static final int MAX_PLACES = 5;
+    private static final String SEVERAL_SHAPES =
+            "training takes one: it refuses a row whose columns differ from those of the first usable row, or\nleaves it out"
+                    + " with on_bad_row skip; --convert SHAPE --output FILE writes all rows in one shape";
 
     private final @Nullable Encoder encoder;
     private final int vocabularySize;
@@ -136,6 +139,9 @@ public final class DatasetStatistics implements ReadRow.Receiver {
         Map<String, String> facts = new LinkedHashMap<>();
         kinds.forEach((kind, count) -> facts.put("rows of " + kind, count(count)));
         formats.forEach((format, count) -> facts.put("columns " + format, count(count)));
+        if (formats.size() > 1) {
+            facts.put("several shapes", SEVERAL_SHAPES);
+        }
         badCounts.forEach((reason, count) -> facts.put(
                 "unusable: " + reason,
                 count(count) + ": " + String.join(", ", names(bad.getOrDefault(reason, List.of())))

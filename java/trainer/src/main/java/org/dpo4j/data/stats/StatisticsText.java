@@ -9,7 +9,7 @@ import java.util.Map;
 /** Statistics as lines for a terminal. */
 public final class StatisticsText {
     private static final String[] QUANTILES = {"min", "p50", "p90", "p99", "max", "mean"};
-    private static final String CELL = "%9s";
+    private static final String CELL = " %8s";
 
     private StatisticsText() {}
 
