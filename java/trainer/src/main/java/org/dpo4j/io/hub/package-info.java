@@ -1,0 +1,8 @@
+/**
+ * Repositories of the Hugging Face hub: which names they have, where huggingface_hub keeps their files on the disk, and how
+ * they are downloaded. Does not know what a model or a data set is.
+ */
+@NullMarked
+package org.dpo4j.io.hub;
+
+import org.jspecify.annotations.NullMarked;
