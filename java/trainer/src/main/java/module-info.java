@@ -5,7 +5,7 @@ module org.dpo4j.trainer {
     requires ai.djl.tokenizers;
     requires transitive com.fasterxml.jackson.databind;
     requires info.picocli;
-    requires java.net.http; // MLflow
+    requires java.net.http; // MLflow, and downloads from the hub
     requires jdk.unsupported; // sun.misc.Signal
     requires static transitive org.jspecify;
     requires org.yaml.snakeyaml;
@@ -20,6 +20,7 @@ module org.dpo4j.trainer {
     exports org.dpo4j.data;
     exports org.dpo4j.data.chat;
     exports org.dpo4j.data.source;
+    exports org.dpo4j.io.hub;
     exports org.dpo4j.model;
     exports org.dpo4j.model.family;
     exports org.dpo4j.report;

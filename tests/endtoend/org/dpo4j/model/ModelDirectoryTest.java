@@ -99,10 +99,12 @@ class ModelDirectoryTest {
             refused(
                     Path.of(id),
                     id
-                            + " is not a directory here, and models are not downloaded; if it is a model of the Hugging Face hub,"
+                            + " is not a directory here; if it is a model of the Hugging Face hub,"
                             + " download it first (hf download " + id + " --local-dir ");
         }
-        refused(Path.of("https://huggingface.co/Qwen/Qwen2-0.5B"), "is an address, and models are not downloaded");
+        refused(
+                Path.of("https://huggingface.co/Qwen/Qwen2-0.5B"),
+                "is an address; give a directory, or the name of a model, owner/name, with --download");
         refused(
                 directory.resolve("absent"),
                 directory.resolve("absent") + " does not exist; give a Hugging Face model");

@@ -32,6 +32,7 @@ class LoadingReportTest {
                     return isCancelled;
                 }
             },
+            "MB of weights loaded",
             () -> now);
 
     @Test

@@ -118,7 +118,7 @@ class TrainOptionsTest {
             }
         });
         assertThat(text)
-                .startsWith("model_name_or_path path, device auto, dataset_name path, ")
+                .startsWith("model_name_or_path path, download false, device auto, dataset_name path, ")
                 .contains("learning_rate 1.0E-6, ", "on_bad_row error, ", "adam_moments_dtype float32, ")
                 .endsWith(", seed 42")
                 .doesNotContain("null", "@", "Options");

@@ -369,16 +369,19 @@ class RowSourcesTest {
         }
         assertRefusedWith(
                 () -> find("owner/other", null, null, null),
-                "owner/other does not exist here, and " + directory
-                        + "/hub has no data set of that name; give a file or directory, or download the data set first:"
-                        + " hf download owner/other --repo-type dataset");
+                "owner/other does not exist here, and the cache of the Hugging Face hub in " + directory
+                        + "/hub has no data set of that name; download it by adding --download to the command, or with: hf"
+                        + " download owner/other --repo-type dataset, or give a file or directory");
         assertRefused(
                 () -> find("owner/name", null, "validation", null),
                 "data set owner/name in " + snapshot + " has the split train, not validation");
         Files.delete(directory.resolve("hub/datasets--owner--name/refs/main"));
         assertRefused(
                 () -> find("owner/name", null, null, null),
-                "is not complete: it has no revision main, but " + snapshot + ", which dataset_name can be; download");
+                "is not complete: it has no revision main (other revisions, or a download that was stopped, are in "
+                        + snapshot
+                        + "); download it by adding --download to the command, or with: hf download owner/name"
+                        + " --repo-type dataset");
     }
 
     @Test

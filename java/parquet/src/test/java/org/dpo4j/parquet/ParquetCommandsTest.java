@@ -110,6 +110,7 @@ class ParquetCommandsTest {
         ProcessBuilder process =
                 new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(log.toFile());
         process.environment().put("HF_HUB_CACHE", directory.resolve("hub").toString());
+        process.environment().put("HF_HUB_OFFLINE", "1"); // --download then uses what is there
         assertThat(process.start().waitFor()).as(Files.readString(log)).isZero();
         assertThat(Files.readString(log)).containsPattern("(?m)^step 1  loss 0\\.6931");
         assertThat(out.resolve("model.safetensors")).exists();

@@ -17,6 +17,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.model.family.GenerationDefaults;
 import org.dpo4j.report.Console;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.SeedOptions;
@@ -49,6 +50,9 @@ final class ChatCommand implements Callable<Integer> {
     private final ModelOptions modelOptions = new ModelOptions();
 
     @Mixin
+    private final HubOptions hub = new HubOptions();
+
+    @Mixin
     private final DeviceOptions deviceOptions = new DeviceOptions();
 
     @Option(names = "--system", description = "System message, before all others; default none.")
@@ -69,6 +73,7 @@ final class ChatCommand implements Callable<Integer> {
     public Integer call() {
         Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
         generation.check();
+        hub.fetch(modelOptions);
         GenerationDefaults defaults = generation.defaults(modelOptions.directory());
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);

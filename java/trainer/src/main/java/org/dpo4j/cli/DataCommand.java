@@ -24,10 +24,14 @@ import org.dpo4j.data.stats.StatisticsPage;
 import org.dpo4j.data.stats.StatisticsText;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
+import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.NamedModel;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.report.RunHeader;
 import org.dpo4j.train.DataOptions;
+import org.dpo4j.train.HubOptions;
+import org.dpo4j.train.ModelDownload;
 import org.dpo4j.train.OptionRange;
 import org.dpo4j.train.SeedOptions;
 import org.jspecify.annotations.Nullable;
@@ -59,8 +63,20 @@ final class DataCommand implements Callable<Integer> {
     @Spec
     private CommandSpec command;
 
-    @Option(names = "--model_name_or_path", description = "Hugging Face model directory, for its tokenizer.")
-    private @Nullable Path modelDirectory;
+    @Option(
+            names = "--model_name_or_path",
+            description =
+                    "Hugging Face model directory, or the name of a model in the local Hugging Face cache, for its"
+                            + " tokenizer.")
+    private @Nullable Path model;
+
+    @Option(
+            names = "--model_revision",
+            description = "Branch, tag or commit of a model that is given by name; default main.")
+    private @Nullable String modelRevision;
+
+    @Mixin
+    private final HubOptions hub = new HubOptions();
 
     @Mixin
     private final DataOptions data = new DataOptions();
@@ -112,9 +128,10 @@ final class DataCommand implements Callable<Integer> {
     public Integer call() {
         Output.require(command, "dataset_name", data.hasRows());
         checkOptions();
+        hub.fetch(data, this::downloadTokenizer);
+        Path directory = model == null ? null : NamedModel.directory(model, modelRevision);
         RowSource source = data.rows(seeds.seed());
         source.notes().forEach(Output::notice);
-        Path directory = modelDirectory;
         int vocabulary = directory == null ? Integer.MAX_VALUE : vocabulary(directory);
         try (Tokenizer tokenizer = directory == null ? null : Tokenizer.load(directory, vocabulary)) {
             Integer maxLength = data.maxLength();
@@ -146,9 +163,15 @@ final class DataCommand implements Callable<Integer> {
             Output.check(output);
         }
         Output.check(html);
-        if (data.maxLength() != null && modelDirectory == null) {
+        if (data.maxLength() != null && model == null) {
             throw new Dpo4jException(
                     "max_length is given without model_name_or_path, whose tokenizer counts tokens; give" + " both");
+        }
+    }
+
+    private void downloadTokenizer(Hub remote) {
+        if (model != null) {
+            ModelDownload.tokenizer(model, modelRevision, remote);
         }
     }
 

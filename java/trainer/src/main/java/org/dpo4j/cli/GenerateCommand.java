@@ -19,6 +19,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.model.family.GenerationDefaults;
 import org.dpo4j.report.Console;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionMap;
@@ -50,6 +51,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
+
+    @Mixin
+    private final HubOptions hub = new HubOptions();
 
     @Mixin
     private final DeviceOptions deviceOptions = new DeviceOptions();
@@ -91,6 +95,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
         generation.check();
+        hub.fetch(modelOptions);
         GenerationDefaults defaults = generation.defaults(modelOptions.directory());
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);

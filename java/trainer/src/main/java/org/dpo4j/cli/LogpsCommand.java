@@ -14,6 +14,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.report.Console;
 import org.dpo4j.train.DataOptions;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
@@ -50,6 +51,9 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
+
+    @Mixin
+    private final HubOptions hub = new HubOptions();
 
     @Mixin
     private final DeviceOptions deviceOptions = new DeviceOptions();
@@ -89,6 +93,7 @@ final class LogpsCommand implements Callable<Integer> {
         OptionRange.BATCH_TOKENS.check(batchTokens);
         data.checkValues();
         Output.check(output);
+        hub.fetch(modelOptions, data);
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);
                 Model model = Model.load(

@@ -13,11 +13,14 @@ import org.dpo4j.data.source.RowSource;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.NamedModel;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.report.Console;
 import org.dpo4j.train.DataOptions;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
+import org.dpo4j.train.ModelDownload;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
 import org.dpo4j.train.ReadingReport;
@@ -58,10 +61,13 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
 
+    @Mixin
+    private final HubOptions hub = new HubOptions();
+
     @Option(
             names = "--ref_model_name_or_path",
-            description = "Hugging Face directory of the reference: the model from which training began. none: rewards"
-                    + " are beta times the log-probs.")
+            description = "Hugging Face directory, or name in the local Hugging Face cache, of the reference: the model"
+                    + " from which training began. none: rewards are beta times the log-probs.")
     private @Nullable Path reference;
 
     @Mixin
@@ -111,6 +117,7 @@ final class ScoreCommand implements Callable<Integer> {
         }
         data.checkValues();
         Output.check(output);
+        findReference();
         Architecture policy = Model.readConfig(modelOptions.directory()).architecture();
         int maxLength = policy.maxLength(data.maxLength(), Integer.MAX_VALUE);
         if (hasReference()) {
@@ -123,6 +130,17 @@ final class ScoreCommand implements Callable<Integer> {
             read(policy.vocabSize(), maxLength, new Session(device, console));
         }
         return 0;
+    }
+
+    /** Finds the reference by its name, after downloading all that is named. */
+    private void findReference() {
+        Path given = reference;
+        if (given == null || !hasReference()) {
+            hub.fetch(modelOptions, data);
+            return;
+        }
+        hub.fetch(modelOptions, data, remote -> ModelDownload.all(given, null, remote));
+        reference = NamedModel.directory(given, null);
     }
 
     /** Where models run, and what shows their loading. */

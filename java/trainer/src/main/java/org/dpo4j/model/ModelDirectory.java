@@ -80,12 +80,11 @@ final class ModelDirectory {
     private static String absent(Path given) {
         String name = given.toString();
         if (name.matches("(https?|hf|s3|gs):/.*")) {
-            return name + " is an address, and models are not downloaded; download the model and give its directory";
+            return name + " is an address; give a directory, or the name of a model, owner/name, with --download";
         }
         if (!given.isAbsolute() && HUB_ID.matcher(name).matches()) {
-            return name + " is not a directory here, and models are not downloaded; if it is a model of the Hugging"
-                    + " Face hub, download it first (hf download " + name + " --local-dir " + given.getFileName()
-                    + ") and give that directory";
+            return name + " is not a directory here; if it is a model of the Hugging Face hub, download it first (hf"
+                    + " download " + name + " --local-dir " + given.getFileName() + ") and give that directory";
         }
         return name + " does not exist; " + WANTED;
     }

@@ -21,19 +21,20 @@ import org.dpo4j.data.source.Mixture;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.RowSources;
 import org.dpo4j.io.InputFile;
+import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Which rows a command reads, and how. */
-public final class DataOptions extends OptionGroup {
+public final class DataOptions extends OptionGroup implements Downloadable {
 
     /** Where the rows are. */
     @Option(
             names = "--dataset_name",
             description = "Rows: a .jsonl, .json, .jsonl.gz or .parquet file, a directory of such files, a pattern of"
-                    + " file names in quotes, a pipe, - for standard input, or the name of a data set that has been"
-                    + " downloaded to the local Hugging Face cache.")
+                    + " file names in quotes, a pipe, - for standard input, or the name of a data set in the local"
+                    + " Hugging Face cache.")
     @Nullable
     Path datasetName;
 
@@ -205,17 +206,43 @@ public final class DataOptions extends OptionGroup {
 
     /** The rows of a set to evaluate on: those of its paths, one after the other. */
     RowSource evalRows(List<Path> paths) {
-        List<RowSource> sources = paths.stream()
-                .map(path -> RowSources.find(
-                        new DatasetRequest(path.toString(), null, datasetTestSplit, null, List.of(), Use.EVAL)))
-                .toList();
+        List<RowSource> sources =
+                paths.stream().map(path -> RowSources.find(evalRequest(path))).toList();
         return sources.size() == 1 ? sources.get(0) : new Mixture(sources, Mixture.Order.CONCATENATED, List.of(), 0);
+    }
+
+    @Override
+    public void download(Hub hub) {
+        if (datasets != null) {
+            datasets.download(hub);
+        } else if (datasetName != null) {
+            RowSources.download(request(datasetName, datasetTrainSplit, Use.TRAIN), hub);
+        }
+    }
+
+    /** Downloads the rows to evaluate on. */
+    void downloadEvaluation(EvaluationOptions evaluation, Hub hub) {
+        if (evaluation.evalDataset != null) {
+            evaluation.evalDataset.sets().values().stream()
+                    .flatMap(List::stream)
+                    .forEach(path -> RowSources.download(evalRequest(path), hub));
+        } else if (evaluation.hasRows()) {
+            RowSources.download(evalSplitRequest(), hub);
+        }
+    }
+
+    private DatasetRequest evalRequest(Path path) {
+        return new DatasetRequest(path.toString(), null, datasetTestSplit, null, List.of(), Use.EVAL);
+    }
+
+    private DatasetRequest evalSplitRequest() {
+        String split = datasetTestSplit == null ? "test" : datasetTestSplit;
+        return request(required("dataset_name", datasetName), split, Use.EVAL);
     }
 
     /** The rows to evaluate on if none are named: another split of {@code dataset_name}. */
     RowSource evalSplit() {
-        String split = datasetTestSplit == null ? "test" : datasetTestSplit;
-        return RowSources.find(request(required("dataset_name", datasetName), split, Use.EVAL));
+        return RowSources.find(evalSplitRequest());
     }
 
     private DatasetRequest request(Path path, @Nullable String split, Use use) {

@@ -19,6 +19,7 @@ import org.dpo4j.data.source.Mixture;
 import org.dpo4j.data.source.Mixture.Order;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.RowSources;
+import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -85,6 +86,15 @@ public final class DatasetList {
                 : new Mixture(parts, Order.FIRST_ROWS, fractions, seed);
     }
 
+    /** Downloads those that are names of the hub. */
+    void download(Hub hub) {
+        for (JsonNode entry : entries) {
+            if (!isBuilder(entry)) {
+                RowSources.download(request(entry), hub);
+            }
+        }
+    }
+
     private List<Double> shares(String key) {
         List<Double> shares = new ArrayList<>();
         for (JsonNode entry : entries) {
@@ -125,17 +135,25 @@ public final class DatasetList {
     }
 
     private static RowSource rows(ObjectNode entry) {
+        DatasetRequest request = request(entry);
+        boolean isFiles = isBuilder(entry) && !request.dataFiles().isEmpty() && text(entry, "data_dir") == null;
+        return isFiles ? RowSources.files(request.dataFiles()) : RowSources.find(request);
+    }
+
+    private static DatasetRequest request(JsonNode entry) {
         String path = String.valueOf(text(entry, "path"));
         String split = text(entry, "split");
         List<String> files = files(entry.path("data_files"), split);
         String directory = text(entry, "data_dir");
-        boolean isBuilder = path.equals("json") || path.equals("parquet");
-        if (isBuilder && !files.isEmpty() && directory == null) {
-            return RowSources.files(files); // the name of a format, as load_dataset takes it
-        }
-        String place = isBuilder && directory != null ? directory : path;
-        String inside = isBuilder ? null : directory;
-        return RowSources.find(new DatasetRequest(place, text(entry, "name"), split, inside, files, Use.PART));
+        String place = isBuilder(entry) && directory != null ? directory : path;
+        String inside = isBuilder(entry) ? null : directory;
+        return new DatasetRequest(place, text(entry, "name"), split, inside, files, Use.PART);
+    }
+
+    /** Whether a path is the name of a format, as load_dataset takes it. */
+    private static boolean isBuilder(JsonNode entry) {
+        String path = entry.path("path").asText();
+        return path.equals("json") || path.equals("parquet");
     }
 
     /** A pattern, a list of patterns, or the patterns of each split. */
@@ -170,7 +188,7 @@ public final class DatasetList {
         return texts;
     }
 
-    private static @Nullable String text(ObjectNode entry, String key) {
+    private static @Nullable String text(JsonNode entry, String key) {
         JsonNode value = entry.path(key);
         if (value.isMissingNode() || value.isNull()) {
             return null;

@@ -13,6 +13,9 @@ public abstract class FileOptionsBuilder<B extends FileOptionsBuilder<B>> {
     final ModelOptions model = new ModelOptions();
 
     @Mixin
+    final HubOptions hub = new HubOptions();
+
+    @Mixin
     final DeviceOptions device = new DeviceOptions();
 
     @Mixin
@@ -30,6 +33,16 @@ public abstract class FileOptionsBuilder<B extends FileOptionsBuilder<B>> {
 
     public B modelNameOrPath(Path value) {
         model.modelNameOrPath = value;
+        return self();
+    }
+
+    public B modelRevision(String value) {
+        model.modelRevision = value;
+        return self();
+    }
+
+    public B download(boolean value) {
+        hub.download = value;
         return self();
     }
 

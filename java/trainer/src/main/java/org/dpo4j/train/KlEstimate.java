@@ -51,7 +51,7 @@ public record KlEstimate(double mean, double standardError, int samples) {
     public static KlEstimate measure(DpoOptions run, Sampling sampling, RunListener listener) {
         TrainOptions options = run.train();
         Path trained = options.output().directory();
-        Path other = options.reference().refModelNameOrPath;
+        Path other = options.reference().directory();
         Path before = other == null ? options.model().directory() : other;
         try (Device device = options.device().open(reason -> {})) {
             List<Sequence> answers = new ArrayList<>();

@@ -5,27 +5,32 @@ import org.dpo4j.model.LoadProgress;
 import org.dpo4j.report.RunListener;
 
 /**
- * Shows how many MB of the weights are loaded, once loading has taken a second. If the run is cancelled, it ends the
- * load.
+ * Shows how many MB are loaded, once loading has taken a second. If the run is cancelled, it ends the load.
  */
 public final class LoadingReport implements LoadProgress {
-    private static final String PHASE = "MB of weights loaded";
     private static final long SILENT_NANOS = 1_000_000_000;
     private static final long BETWEEN_NANOS = 100_000_000;
     private static final long MB = 1_000_000;
 
     private final RunListener listener;
+    private final String phase;
     private final LongSupplier nanoTime;
     private final long began;
     private long last;
     private boolean isReported;
 
+    /** Shows the load of weights. */
     public LoadingReport(RunListener listener) {
-        this(listener, System::nanoTime);
+        this(listener, "MB of weights loaded");
     }
 
-    LoadingReport(RunListener listener, LongSupplier nanoTime) {
+    LoadingReport(RunListener listener, String phase) {
+        this(listener, phase, System::nanoTime);
+    }
+
+    LoadingReport(RunListener listener, String phase, LongSupplier nanoTime) {
         this.listener = listener;
+        this.phase = phase;
         this.nanoTime = nanoTime;
         this.began = nanoTime.getAsLong();
     }
@@ -38,7 +43,7 @@ public final class LoadingReport implements LoadProgress {
             isReported = true;
             last = now;
             Cancellation.check(listener);
-            listener.progress(PHASE, done / MB, total / MB);
+            listener.progress(phase, done / MB, total / MB);
         }
     }
 }

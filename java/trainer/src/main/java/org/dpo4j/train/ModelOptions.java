@@ -1,18 +1,29 @@
 package org.dpo4j.train;
 
 import java.nio.file.Path;
+import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.NamedModel;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The model that a command loads, and the dtype of its weights. */
-public final class ModelOptions extends OptionGroup {
+public final class ModelOptions extends OptionGroup implements Downloadable {
 
-    /** Hugging Face directory. */
-    @Option(names = "--model_name_or_path", description = "Hugging Face model directory.")
+    /** Hugging Face directory, or the name of a model. */
+    @Option(
+            names = "--model_name_or_path",
+            description = "Hugging Face model directory, or the name of a model in the local Hugging Face cache.")
     @Nullable
     Path modelNameOrPath;
+
+    /** Revision of a model that is given by name; null for {@code main}. */
+    @Option(
+            names = "--model_revision",
+            description = "Branch, tag or commit of a model that is given by name; default main.")
+    @Nullable
+    String modelRevision;
 
     /** Storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}. */
     @Option(
@@ -23,14 +34,32 @@ public final class ModelOptions extends OptionGroup {
     @Nullable
     Precision dtype;
 
-    /** Whether a directory is given. */
+    /** The directory that was found, so that a run reads one snapshot, also if a branch moves; null: not looked for yet. */
+    private @Nullable Path found;
+
+    /** Whether a model is given. */
     public boolean hasDirectory() {
         return modelNameOrPath != null;
     }
 
-    /** The directory. Throws if none is given. */
+    /** Throws if no model is given. */
+    void checkGiven() {
+        required("model_name_or_path", modelNameOrPath);
+    }
+
+    /** The directory. Throws if none is given, or it is a name that the local cache of the hub does not have. */
     public Path directory() {
-        return required("model_name_or_path", modelNameOrPath);
+        Path directory = found;
+        if (directory == null) {
+            directory = NamedModel.directory(required("model_name_or_path", modelNameOrPath), modelRevision);
+            found = directory;
+        }
+        return directory;
+    }
+
+    @Override
+    public void download(Hub hub) {
+        ModelDownload.all(required("model_name_or_path", modelNameOrPath), modelRevision, hub);
     }
 
     /** The storage of weights on this device. */

@@ -19,7 +19,7 @@ final class ReferenceModel {
     /** Throws if the options name a model that cannot be the reference. Loads no weights. */
     ReferenceModel(Model policy, TrainOptions options) {
         this.policy = policy;
-        this.other = options.reference().refModelNameOrPath;
+        this.other = options.reference().directory();
         this.files = other == null ? options.model().directory() : other;
         this.planned = other == null ? policy : planned(policy, options, other);
     }

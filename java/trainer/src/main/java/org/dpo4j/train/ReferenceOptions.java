@@ -2,24 +2,26 @@ package org.dpo4j.train;
 
 import java.nio.file.Path;
 import org.dpo4j.data.DatasetCache;
+import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.NamedModel;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Which model the reference is, and when its log-probs are computed. */
-public final class ReferenceOptions extends OptionGroup {
+public final class ReferenceOptions extends OptionGroup implements Downloadable {
     private static final double DEFAULT_MIXUP_ALPHA = 0.6;
     private static final int DEFAULT_SYNC_STEPS = 512;
 
     /** Parameters times tokens from which computing takes longer than keeping: some seconds on a CPU. */
     private static final double MIN_KEPT_WORK = 1e11;
 
-    /** Directory of another model that is the reference; null: the trained model before the first step. */
+    /** Another model that is the reference, a directory or a name; null: the trained model before the first step. */
     @Option(
             names = "--ref_model_name_or_path",
             description =
-                    "Hugging Face directory of the model that is the reference, with the same tokenizer; default the"
-                            + " trained model before the first step. It is closed before training starts, unless"
+                    "Hugging Face directory, or name in the local Hugging Face cache, of the model that is the reference,"
+                            + " with the same tokenizer; default the trained model before the first step. It is closed before training starts, unless"
                             + " precompute_ref_log_probs is false.")
     @Nullable
     Path refModelNameOrPath;
@@ -80,6 +82,26 @@ public final class ReferenceOptions extends OptionGroup {
                     + " deleted when another is written.")
     @Nullable
     Path referenceCacheDir;
+
+    /** The directory that was found, so that a run reads one snapshot; null: not looked for yet. */
+    private @Nullable Path found;
+
+    /** The directory of the other model; null if there is none. Throws if the local cache of the hub lacks its name. */
+    @Nullable
+    Path directory() {
+        Path given = refModelNameOrPath;
+        if (found == null && given != null) {
+            found = NamedModel.directory(given, null);
+        }
+        return found;
+    }
+
+    @Override
+    public void download(Hub hub) {
+        if (refModelNameOrPath != null) {
+            ModelDownload.all(refModelNameOrPath, null, hub);
+        }
+    }
 
     /** Whether the reference moves during the run. */
     boolean isSynced() {

@@ -23,6 +23,7 @@ record RunIdentity(Map<String, String> options, String data, String reference) {
             "dataset_cache",
             "dataset_cache_dir",
             "dataset_name",
+            "download",
             "early_stopping_patience",
             "early_stopping_threshold",
             "eval_dataset",

@@ -40,6 +40,11 @@ final class TokenizerFiles {
 
     private TokenizerFiles() {}
 
+    /** Whether a name, relative to a model directory, is that of such a file. */
+    static boolean isOne(String name) {
+        return FILES.contains(name) || name.matches(TEMPLATES + "/[^/]+\\.jinja");
+    }
+
     /** The files that exist, as paths relative to the directory. A link without a target exists. */
     static List<Path> find(Path directory) {
         return Stream.concat(FILES.stream().map(Path::of), templates(directory))

@@ -15,6 +15,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.EmbeddingNoise;
 import org.dpo4j.model.family.Architecture;
+import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record TrainOptions(
         ModelOptions model,
+        HubOptions hub,
         DeviceOptions device,
         DataOptions data,
         OutputOptions output,
@@ -41,6 +43,7 @@ public record TrainOptions(
 
     public TrainOptions {
         model = OptionGroup.checked(model);
+        hub = OptionGroup.checked(hub);
         device = OptionGroup.checked(device);
         data = OptionGroup.checked(data);
         output = OptionGroup.checked(output);
@@ -55,7 +58,7 @@ public record TrainOptions(
         seeds = OptionGroup.checked(seeds);
         reference = OptionGroup.checked(reference);
         report.checkTargets();
-        model.directory();
+        model.checkGiven();
         data.checkGiven();
         output.directory();
         output.saveFormat();
@@ -118,6 +121,11 @@ public record TrainOptions(
                     + " nearest, bfloat16 moments would not decay; set bf16_stochastic_round to true, or leave"
                     + " adam_moments_dtype out");
         }
+    }
+
+    /** Downloads models and data sets that are named, if {@code download} is true. */
+    void download(RunListener listener) {
+        hub.fetch(listener, model, reference, data, remote -> data.downloadEvaluation(evaluation, remote));
     }
 
     /** The rows to train on. */
@@ -218,6 +226,7 @@ public record TrainOptions(
     private Stream<OptionGroup> groups() {
         return Stream.of(
                 model,
+                hub,
                 device,
                 data,
                 output,

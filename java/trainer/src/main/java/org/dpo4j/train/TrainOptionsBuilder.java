@@ -286,6 +286,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
     TrainOptions trainOptions() {
         return new TrainOptions(
                 model,
+                hub,
                 device,
                 data,
                 output,

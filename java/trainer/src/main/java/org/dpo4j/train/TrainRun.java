@@ -51,9 +51,20 @@ final class TrainRun {
     static List<Metrics> run(TrainOptions options, RunReports reports, ObjectiveReader reader, RunListener given) {
         RunListener listener = reports.with(new InterruptibleListener(given), options);
         Cancellation.check(listener);
+        try (OutputDirectory output = OutputDirectory.prepare(options, listener)) {
+            options.download(listener);
+            return run(options, reports, reader, listener, output);
+        }
+    }
+
+    private static List<Metrics> run(
+            TrainOptions options,
+            RunReports reports,
+            ObjectiveReader reader,
+            RunListener listener,
+            OutputDirectory output) {
         Map<String, String> facts = new LinkedHashMap<>();
-        try (OutputDirectory output = OutputDirectory.prepare(options, listener);
-                Device device = options.device().open(notice -> facts.put("notice", notice));
+        try (Device device = options.device().open(notice -> facts.put("notice", notice));
                 Model model = Model.load(
                         options.model().directory(), device, options.storage(device), new LoadingReport(listener))) {
             requireFinite(model, options);

@@ -22,6 +22,9 @@ import org.yaml.snakeyaml.error.YAMLException;
  * Hugging Face's datasets read them too (metadata.py, MetadataConfigs).
  */
 final class DatasetCard {
+    /** Its name in a directory. */
+    static final String FILE = "README.md";
+
     private static final Pattern FRONT =
             Pattern.compile("\\A---[ \\t]*\\R(.*?\\R)---[ \\t]*(\\R.*)?\\z", Pattern.DOTALL);
 
@@ -42,7 +45,7 @@ final class DatasetCard {
 
     /** Reads the README of a directory; a card without configurations if it has none. */
     static DatasetCard read(Path directory) {
-        DatasetCard card = new DatasetCard(directory.resolve("README.md"));
+        DatasetCard card = new DatasetCard(directory.resolve(FILE));
         if (Files.isRegularFile(card.file)) {
             try {
                 Matcher front = FRONT.matcher(Files.readString(card.file));

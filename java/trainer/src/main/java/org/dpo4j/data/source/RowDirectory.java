@@ -60,15 +60,21 @@ final class RowDirectory {
         try (Stream<Path> all = Files.walk(directory, MAX_DEPTH, FileVisitOption.FOLLOW_LINKS)) {
             List<String> names = all.filter(file -> !Files.isDirectory(file))
                     .map(file -> directory.relativize(file).toString())
-                    .filter(name -> !isHidden(name) && !isDescription(name))
-                    .sorted(NaturalOrder.NAMES)
                     .toList();
-            return new RowDirectory(directory, names);
+            return new RowDirectory(directory, visible(names));
         } catch (IOException e) {
             throw unlisted(directory, e);
         } catch (UncheckedIOException e) {
             throw unlisted(directory, Objects.requireNonNull(e.getCause()));
         }
+    }
+
+    /** The names without hidden files and descriptions, in natural order. */
+    static List<String> visible(List<String> names) {
+        return names.stream()
+                .filter(name -> !isHidden(name) && !isDescription(name))
+                .sorted(NaturalOrder.NAMES)
+                .toList();
     }
 
     private static Dpo4jException unlisted(Path directory, IOException e) {

@@ -3,12 +3,17 @@ package org.dpo4j.data.source;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.dpo4j.data.source.DatasetRequest.Use;
 import org.dpo4j.io.InputFile;
+import org.dpo4j.io.hub.Hub;
+import org.dpo4j.io.hub.HubCache;
+import org.dpo4j.io.hub.HubRepository;
+import org.dpo4j.io.hub.HubSnapshot;
+import org.dpo4j.io.hub.RepositoryKind;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +35,7 @@ public final class RowSources {
 
     /** {@code environment}: variables by name, which say where the cache of the hub is. */
     static RowSource find(DatasetRequest request, Map<String, String> environment) {
-        return new RowSources(new HubCache(environment)).source(request);
+        return new RowSources(HubCache.in(environment)).source(request);
     }
 
     /** The rows of a file, a directory or a data set, of the split {@code train} if it has several. */
@@ -46,28 +51,64 @@ public final class RowSources {
         return sources.size() == 1 ? sources.get(0) : new Mixture(sources, Mixture.Order.CONCATENATED, List.of(), 0);
     }
 
+    /** Downloads the rows of a request if it names a data set of the hub. Does nothing for files and directories. */
+    public static void download(DatasetRequest request, Hub hub) {
+        HubRepository repository = repository(request.path());
+        boolean isFile = NAME_OF_FILE.matcher(request.path()).matches();
+        if (repository != null && !isFile && !isHere(request)) {
+            hub.download(repository, snapshot -> download(repository, snapshot, request));
+        }
+    }
+
+    private static void download(HubRepository repository, HubSnapshot snapshot, DatasetRequest request) {
+        if (snapshot.names().contains(DatasetCard.FILE)) {
+            snapshot.fetch(List.of(DatasetCard.FILE));
+        }
+        List<String> chosen = RemoteFiles.choose(snapshot.directory(), snapshot.names(), request);
+        if (chosen.isEmpty()) {
+            throw new Dpo4jException(repository + " holds no rows in JSON or Parquet, but "
+                    + first(List.copyOf(snapshot.names())) + "; give another data set");
+        }
+        snapshot.fetch(chosen);
+    }
+
+    /** Whether a request is not for the hub: its path is a file, a directory or standard input. */
+    private static boolean isHere(DatasetRequest request) {
+        Path path = Path.of(request.path());
+        return Files.exists(path) || InputFile.isStandardInput(path);
+    }
+
+    /** The data set that a text may name; null if it cannot be a name. */
+    private static @Nullable HubRepository repository(String text) {
+        return HubRepository.isName(text) ? new HubRepository(RepositoryKind.DATASET, text, HubRepository.MAIN) : null;
+    }
+
     private RowSource source(DatasetRequest request) {
         Path path = Path.of(request.path());
+        HubRepository repository = repository(request.path());
         if (Files.isDirectory(path)) {
-            return directory(path, request, localWins(request.path()));
+            return directory(path, request, localWins(request.path(), repository));
         }
-        Path snapshot = Files.exists(path) || InputFile.isStandardInput(path) ? null : cache.snapshot(request.path());
-        if (snapshot != null) {
+        Path snapshot = isHere(request) || repository == null ? null : cache.find(repository);
+        if (snapshot != null && repository != null) {
+            Collection<String> names = cache.names(repository);
+            if (names != null) {
+                cache.requireFiles(repository, RemoteFiles.needed(snapshot, names, request));
+            }
             return directory(snapshot, request, List.of(request.path() + " is read from " + snapshot));
         }
         if (!Files.exists(path) && Glob.isPattern(request.path())) {
             return pattern(path, request);
         }
-        boolean isName = HubCache.isName(request.path())
-                && !NAME_OF_FILE.matcher(request.path()).matches();
-        if (!Files.exists(path) && isName && request.path().contains("/") && !InputFile.isStandardInput(path)) {
-            throw cache.absent(request.path());
+        boolean isFile = NAME_OF_FILE.matcher(request.path()).matches();
+        if (repository != null && !isFile && !isHere(request) && request.path().contains("/")) {
+            throw cache.absent(repository);
         }
         return file(path, request);
     }
 
-    private List<String> localWins(String name) {
-        boolean isCachedToo = HubCache.isName(name) && cache.snapshot(name) != null;
+    private List<String> localWins(String name, @Nullable HubRepository repository) {
+        boolean isCachedToo = repository != null && cache.find(repository) != null;
         return isCachedToo
                 ? List.of(name
                         + " is a directory here, which is read instead of the data set of that name in the cache of"
@@ -104,64 +145,14 @@ public final class RowSources {
 
     private static RowSource directory(Path directory, DatasetRequest request, List<String> notes) {
         DatasetCard.Config config = DatasetCard.read(directory).find(request.config());
-        String only = request.dataDir() != null || config == null ? request.dataDir() : config.directory();
+        String only = DatasetFiles.only(config, request);
         Path base = only == null ? directory : directory.resolve(only);
         if (!Files.isDirectory(base)) {
             throw new Dpo4jException(directory + " has no directory " + only + "; correct data_dir");
         }
         RowDirectory files = RowDirectory.list(base);
-        if (!request.dataFiles().isEmpty()) {
-            return rows(base, files, matching(base, files.names(), request.dataFiles()), null, notes);
-        }
-        if (files.names().isEmpty()) {
-            throw new Dpo4jException(base + " holds no rows: it has no file but hidden ones and descriptions; give a"
-                    + " directory with .jsonl, .json or .parquet files");
-        }
-        Map<String, List<String>> splits = config == null || config.splits().isEmpty() || request.dataDir() != null
-                ? SplitFiles.find(files.names(), request.split())
-                : listed(base, files.names(), config.splits());
-        String split = split(base, splits, request);
-        return rows(base, files, splits.getOrDefault(split, List.of()), split, notes);
-    }
-
-    private static Map<String, List<String>> listed(Path base, List<String> names, Map<String, List<String>> patterns) {
-        Map<String, List<String>> splits = new TreeMap<>();
-        patterns.forEach((split, globs) -> splits.put(split, matching(base, names, globs)));
-        return splits;
-    }
-
-    private static List<String> matching(Path base, List<String> names, List<String> globs) {
-        List<Pattern> patterns = globs.stream().map(Glob::compile).toList();
-        List<String> found = names.stream()
-                .filter(name -> patterns.stream()
-                        .anyMatch(pattern -> pattern.matcher(name).matches()))
-                .toList();
-        if (found.isEmpty()) {
-            throw new Dpo4jException(
-                    "no file of " + (base.toString().isEmpty() ? "the current directory" : base) + " matches "
-                            + String.join(", ", globs) + "; correct the pattern, or download the data set completely");
-        }
-        return found;
-    }
-
-    private static String split(Path base, Map<String, List<String>> splits, DatasetRequest request) {
-        String wanted = request.split() == null ? request.use().split : request.split();
-        if (splits.containsKey(wanted)) {
-            return wanted;
-        }
-        if (request.split() == null && request.use() == Use.EVAL && splits.size() == 1) {
-            return splits.keySet().iterator().next();
-        }
-        boolean isSlice = wanted.contains("[") || wanted.contains("+") || wanted.contains("%");
-        throw new Dpo4jException(name(base, request) + " has " + (splits.size() == 1 ? "the split " : "the splits ")
-                + String.join(", ", splits.keySet()) + ", not " + wanted
-                + (isSlice ? " (parts and sums of splits are not supported)" : "") + "; give one of them as "
-                + request.use().option);
-    }
-
-    /** The directory, with the name of the data set if it is that of one in the cache of the hub. */
-    private static String name(Path base, DatasetRequest request) {
-        return base.startsWith(request.path()) ? base.toString() : "data set " + request.path() + " in " + base;
+        DatasetFiles chosen = DatasetFiles.choose(base, files.names(), config, request);
+        return rows(base, files, chosen.names(), chosen.split(), notes);
     }
 
     private static RowSource rows(
