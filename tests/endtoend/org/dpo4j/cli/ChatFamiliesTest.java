@@ -42,6 +42,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("device")
 class ChatFamiliesTest {
     private static final int VOCABULARY = 61;
+    private static final String CUT = "dpo4j: the answer was cut at max_new_tokens";
 
     /**
      * How models of a family write the system message "be", if they have one, and the messages "hi" and "so".
@@ -220,6 +221,22 @@ class ChatFamiliesTest {
             String second = answer(loaded, tokenizer, style, style.text(first), 43);
             assertThat(said).isEqualTo((first + "\n" + second + "\n").lines().toList());
             assertThat(first + second).isNotBlank();
+        }
+    }
+
+    /** Templates of models and libraries, with a tokenizer of bytes. Each answer ends at max_new_tokens, so both are given. */
+    @Test
+    void publishedTemplatesTakeTwoTurns() throws IOException {
+        Path model = ChatModel.write(directory.resolve("bytes"));
+        TestFiles.edit(
+                model.resolve("tokenizer_config.json"), "\"eos_token\"", "\"bos_token\":\"<|end|>\",\"eos_token\"");
+        try (Stream<Path> templates = Files.walk(TestFiles.real("chat-templates"))) {
+            assertThat(templates.filter(file -> file.toString().endsWith(".jinja")))
+                    .isNotEmpty()
+                    .allSatisfy(file -> assertThat(chat(model, "--chat_template " + file)
+                                    .assertSucceeded()
+                                    .err())
+                            .containsExactly(CUT, CUT));
         }
     }
 
