@@ -52,6 +52,7 @@ class FieldCasesTest {
                         "data.TokenizerFactsTest#noSecondEosIsAddedAfterWhiteSpace",
                         "data.TokenizerFactsTest#noSecondEosIsAddedToSequencesAfterWhiteSpace",
                         "data.RealConversationsTest#idsAreThoseOfTrl"),
+                new Kind("padding by EOS", "data.ConversationRowsTest#eosIsLearntAlthoughItPads"),
                 new Kind(
                         "a prompt that merges with the answer",
                         "data.TokenizerFactsTest#aPromptThatMergesWithTheAnswerIsRefusedUnlessBosIsBeforeIt",

@@ -54,6 +54,27 @@ class ConversationRowsTest {
         return "{'prompt':[" + USER + "],'chosen':[" + chosen + "],'rejected':[{'role':'assistant','content':'a'}]}";
     }
 
+    /** Many tokenizers pad with EOS. The mask is by position: every EOS of an answer is learnt, no other one. */
+    @Test
+    void eosIsLearntAlthoughItPads() {
+        LetterTokenizer.write(directory, true);
+        TestData.write(
+                directory,
+                "tokenizer_config.json",
+                "{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\",\"pad_token\":\"</s>\"}");
+        String template = "{% for m in messages %}{% if m.role == 'user' %}c{{ m.content }}</s>d{% else %}"
+                + "{% generation %}{{ m.content }}</s>{% endgeneration %}{% endif %}{% endfor %}";
+        String answer = "{'role':'assistant','content':'a'}";
+        Path file = rows("{'messages':[" + USER + "," + answer + "," + USER + "," + answer + "]}");
+        try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
+            ReadOptions options = options(tokenizer, template, ColumnMap.NONE).assistantOnly();
+            Sequence row = Dataset.sequences(file, options).rows().get(0);
+            assertThat(row.completion()).containsExactly(6, 1, 5, 2, 1, 4, 6, 1, 5, 2, 1);
+            assertThat(row.targets())
+                    .containsExactly(false, false, false, true, true, false, false, false, false, true, true);
+        }
+    }
+
     /** As in TRL, what the template writes behind an answer is learnt. */
     @Test
     void anAnswerWithoutTextIsLearntAndCounted() {
