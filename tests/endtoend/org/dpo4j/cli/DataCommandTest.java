@@ -76,7 +76,7 @@ class DataCommandTest {
         Cli run = data("--model_name_or_path %s", directory);
         run.assertPrints("unusable: empty completion +6: (rows.jsonl line \\d, ){5}\\.\\.\\.")
                 .assertPrints(" +the first: chosen is empty");
-        run.assertError(rows + " has no row that can be used; the lines above say why");
+        run.assertError(rows + " has no row that can be used; the statistics say why");
         assertThat(data("--model_name_or_path %s --max_length 6", directory).code())
                 .isEqualTo(1);
     }
@@ -91,6 +91,16 @@ class DataCommandTest {
                 .startsWith("dpo4j: error: " + rows + " has no row that can be written: the first reason is at " + rows
                         + " line 1: its keys [prompt] match no format; give ");
         assertThat(output).hasContent("before");
+    }
+
+    @Test
+    void theFileThatIsReadIsNotReplaced() throws IOException {
+        String message = "output would replace %s, which dataset_name reads; name another";
+        data("--dedup --on_bad_row skip --output %s", rows).assertError(message.formatted(rows));
+        assertThat(rows).hasContent(ROWS);
+        Path train = Files.copy(rows, directory.resolve("train.jsonl"));
+        Cli.run("data --dataset_name %s --on_bad_row skip --split 0.5 --output %s", train, directory)
+                .assertError(message.formatted(train));
     }
 
     /** Training refuses the second row. */

@@ -59,6 +59,8 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 final class DataCommand implements Callable<Integer> {
     private static final int COLUMNS = 80;
+    private static final String TRAIN = "train.jsonl";
+    private static final String TEST = "test.jsonl";
 
     @Spec
     private CommandSpec command;
@@ -159,8 +161,8 @@ final class DataCommand implements Callable<Integer> {
             throw new Dpo4jException("output is given with " + (html != null ? "html" : "row")
                     + "; run the command twice: once to write rows, once to look at them");
         }
-        if (output != null && split == null) {
-            Output.check(output);
+        if (output != null) {
+            checkOutput(output);
         }
         Output.check(html);
         if (data.maxLength() != null && model == null) {
@@ -172,6 +174,19 @@ final class DataCommand implements Callable<Integer> {
     private void downloadTokenizer(Hub remote) {
         if (model != null) {
             ModelDownload.tokenizer(model, modelRevision, remote);
+        }
+    }
+
+    /** Throws if a file to write is the one that is read, whose rows would be lost if some are left out. */
+    private void checkOutput(Path to) {
+        List<Path> files = split == null ? List.of(to) : List.of(to.resolve(TRAIN), to.resolve(TEST));
+        for (Path file : files) {
+            if (Files.isRegularFile(file) && data.isDataset(file)) {
+                throw new Dpo4jException("output would replace " + file + ", which dataset_name reads; name another");
+            }
+        }
+        if (split == null) {
+            Output.check(to);
         }
     }
 
@@ -211,7 +226,7 @@ final class DataCommand implements Callable<Integer> {
             Output.write(html, out -> out.print(StatisticsPage.html(source.name(), statistics)));
         }
         if (!hasRows) {
-            throw new Dpo4jException(source.name() + " has no row that can be used; the lines above say why");
+            throw new Dpo4jException(source.name() + " has no row that can be used; the statistics say why");
         }
     }
 
@@ -236,9 +251,9 @@ final class DataCommand implements Callable<Integer> {
         } else {
             makeDirectory(to);
             Output.write(
-                    to.resolve("train.jsonl"),
+                    to.resolve(TRAIN),
                     train -> Output.write(
-                            to.resolve("test.jsonl"), test -> writing.write(source, columns, List.of(train, test))));
+                            to.resolve(TEST), test -> writing.write(source, columns, List.of(train, test))));
         }
         Output.notice(writing.toString());
     }

@@ -260,11 +260,14 @@ public final class DataOptions extends OptionGroup implements Downloadable {
         return datasetName != null && InputFile.isReadOnce(datasetName);
     }
 
+    /** Whether {@code dataset_name} is this file. */
+    public boolean isDataset(Path file) {
+        return datasetName != null && InputFile.isSame(datasetName, file);
+    }
+
     /** Whether the rows to train on are those of this file. */
     boolean isFile(Path file) {
-        return datasetName != null
-                && (datasetTestSplit == null || datasetTestSplit.equals("test"))
-                && InputFile.isSame(datasetName, file);
+        return (datasetTestSplit == null || datasetTestSplit.equals("test")) && isDataset(file);
     }
 
     /** The value of {@code max_length}; null if it is not given. */

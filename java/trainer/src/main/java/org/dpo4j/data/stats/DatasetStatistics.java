@@ -22,7 +22,7 @@ public final class DatasetStatistics implements ReadRow.Receiver {
     private static final int MAX_PLACES = 5;
     private static final String SEVERAL_SHAPES =
             "training takes one: it refuses a row whose columns differ from those of the first usable row, or\nleaves it out"
-                    + " with on_bad_row skip; --convert SHAPE --output FILE writes all rows in one shape";
+                    + " with on_bad_row skip; --convert SHAPE --output FILE writes rows of one kind in one shape";
 
     private final @Nullable Encoder encoder;
     private final int vocabularySize;
