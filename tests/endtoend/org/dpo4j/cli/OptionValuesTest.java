@@ -124,6 +124,16 @@ class OptionValuesTest {
                 .assertError(option + " is given twice; leave one out");
     }
 
+    /** Named evaluation sets may be given one by one; the error shows that both are read as one value. */
+    @Test
+    void evaluationSetsMayBeGivenOneByOne() {
+        Cli.run("dpo --eval_dataset a=x --eval_dataset a=y")
+                .assertError("eval_dataset is a=x,a=y; it must be a path, or name=path,... (the set a is given twice)");
+        Cli.run("dpo --eval_dataset x --eval-dataset=b=y")
+                .assertError(
+                        "eval_dataset is given twice; name the sets: --eval_dataset NAME=PATH --eval_dataset NAME2=PATH2");
+    }
+
     @Test
     void anOptionWithoutAValueIsRefused() {
         Cli.run("dpo --beta").assertError("beta has no value; give one");

@@ -136,7 +136,7 @@ class BestModelTest {
     /** Lines of metrics without those that depend on time. */
     private List<String> lines(String output) throws IOException {
         return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
-                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime)\":[^,}]*", ""))
+                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime|memory_gib/[a-z]+)\":[^,}]*", ""))
                 .toList();
     }
 
@@ -182,6 +182,49 @@ class BestModelTest {
         }
         assertThat(chosen).contains(12).anyMatch(step -> step < 12); // of both kinds
         assertResumedRunKnowsTheBest("greater-" + (chosen.get(1) < 12), chosen.get(1) < 12);
+    }
+
+    /** Expected: the steps whose evaluation is better than all before, as in transformers. */
+    @Test
+    void saveStrategyBestWritesACheckpointOfEachImprovement() throws IOException {
+        List<Integer> counts = new ArrayList<>();
+        for (boolean isGreaterBetter : new boolean[] {false, true}) {
+            String output = "greater-" + isGreaterBetter;
+            List<Metrics> history = DpoTrainer.train(
+                    best(output, isGreaterBetter)
+                            .saveStrategy(SaveStrategy.BEST)
+                            .saveTotalLimit(100)
+                            .build(),
+                    metrics -> {});
+            List<Integer> expected = new ArrayList<>();
+            double best = Double.NaN;
+            for (Metrics line : history) {
+                double loss = line.values().getOrDefault("eval_loss", Double.NaN);
+                boolean isBetter = isGreaterBetter ? loss > best : loss < best;
+                if (isBetter || Double.isNaN(best) && !Double.isNaN(loss)) {
+                    best = loss;
+                    expected.add(line.step());
+                }
+            }
+            counts.add(expected.size());
+            assertThat(checkpoints(output)).isEqualTo(expected);
+            assertThat(directory.resolve(output + "/model.safetensors"))
+                    .hasSameBinaryContentAs(directory.resolve(
+                            output + "/checkpoint-" + expected.get(expected.size() - 1) + "/model.safetensors"));
+        }
+        assertThat(counts).anyMatch(count -> count > 1).anyMatch(count -> count < 6);
+    }
+
+    @Test
+    void saveStrategyBestNeedsAMetricAndEvaluations() throws IOException {
+        DpoOptions.Builder options = options("out").saveStrategy(SaveStrategy.BEST);
+        assertRefused(
+                options::build,
+                "save_strategy is best but metric_for_best_model is not given; set it, for example to loss");
+        DpoOptions.Builder without = TinyRun.options(directory, "out")
+                .saveStrategy(SaveStrategy.BEST)
+                .metricForBestModel("loss");
+        assertRefused(without::build, "eval_strategy is no, so there is nothing to compare");
     }
 
     private DpoOptions.Builder best(String output, boolean isGreaterBetter) throws IOException {

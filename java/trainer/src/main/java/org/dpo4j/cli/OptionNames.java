@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.EvalDatasets;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -108,9 +109,8 @@ final class OptionNames {
     private void takeKnown(String name, @Nullable String attached) {
         OptionSpec option = command.findOption("--" + name);
         if (!given.add(name) && (option == null || !OptionTypes.isGrid(option))) {
-            throw new Dpo4jException(name + " is given twice; leave one out");
-        }
-        if (option == null) {
+            takeAgain(option, name, attached);
+        } else if (option == null) {
             checked.add("--" + name + (attached == null ? "" : "=" + attached));
         } else if (OptionTypes.isBoolean(option)) {
             takeBoolean(option, name, attached);
@@ -119,7 +119,26 @@ final class OptionNames {
         }
     }
 
-    private void takeValue(OptionSpec option, String name, @Nullable String attached) {
+    /** Named evaluation sets may be given one by one: they are joined as one value. Throws for any other option. */
+    private void takeAgain(@Nullable OptionSpec option, String name, @Nullable String attached) {
+        if (option == null || option.type() != EvalDatasets.class) {
+            throw new Dpo4jException(name + " is given twice; leave one out");
+        }
+        String prefix = "--" + name + "=";
+        int at = 0;
+        while (!checked.get(at).startsWith(prefix)) {
+            at++;
+        }
+        String before = checked.get(at).substring(prefix.length());
+        String value = value(option, name, attached);
+        if (!EvalDatasets.isNamed(before) || !EvalDatasets.isNamed(value)) {
+            throw new Dpo4jException(
+                    name + " is given twice; name the sets: --" + name + " NAME=PATH --" + name + " NAME2=PATH2");
+        }
+        checked.set(at, prefix + before + "," + value);
+    }
+
+    private String value(OptionSpec option, String name, @Nullable String attached) {
         if (attached == null && !isValueNext(option)) {
             throw new Dpo4jException(name + " has no value; give one");
         }
@@ -128,6 +147,11 @@ final class OptionNames {
         if (fault != null) {
             throw new Dpo4jException(name + " " + fault);
         }
+        return value;
+    }
+
+    private void takeValue(OptionSpec option, String name, @Nullable String attached) {
+        String value = value(option, name, attached);
         if (attached == null && option.isMultiValue()) {
             checked.addAll(List.of("--" + name, value)); // more values may follow
         } else {

@@ -91,6 +91,11 @@ final class BestModel {
         return isGreaterBetter ? value > best.metric : value < best.metric;
     }
 
+    /** Whether the evaluation after step {@code done} is the best so far. */
+    boolean isBestAfter(int done) {
+        return all.step == done && done > 0;
+    }
+
     /** Whether early stopping ends the run. */
     boolean isStopped() {
         return options.earlyStoppingPatience != null && withoutImprovement >= options.earlyStoppingPatience;

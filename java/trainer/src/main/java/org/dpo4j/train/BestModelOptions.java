@@ -19,8 +19,8 @@ public final class BestModelOptions extends OptionGroup {
             arity = "0..1",
             fallbackValue = "true",
             description = "End with the weights of the best checkpoint, by metric_for_best_model; default"
-                    + " ${DEFAULT-VALUE}. eval_strategy and save_strategy must be the same, and save_steps a multiple of"
-                    + " eval_steps. save_total_limit keeps the best checkpoint.")
+                    + " ${DEFAULT-VALUE}. save_strategy must be best, or the same as eval_strategy with save_steps a multiple"
+                    + " of eval_steps. save_total_limit keeps the best checkpoint.")
     boolean loadBestModelAtEnd = false;
 
     /** The metric of evaluation by which models are compared, with or without {@code eval_}; null: loss. */
@@ -98,6 +98,10 @@ public final class BestModelOptions extends OptionGroup {
                     + " but early_stopping_patience is not given; give it, or leave early_stopping_threshold out");
         }
         if (!isTracked()) {
+            if (checkpoint.saveStrategy == SaveStrategy.BEST) {
+                throw new Dpo4jException(
+                        "save_strategy is best but metric_for_best_model is not given; set it, for example to loss");
+            }
             if (greaterIsBetter != null) {
                 throw new Dpo4jException("greater_is_better is given but metric_for_best_model is not; leave it out");
             }
@@ -108,7 +112,7 @@ public final class BestModelOptions extends OptionGroup {
             throw new Dpo4jException(asked() + " but eval_strategy is no, so there is nothing to compare;"
                     + " set eval_strategy to steps or epoch");
         }
-        if (loadBestModelAtEnd) {
+        if (loadBestModelAtEnd && checkpoint.saveStrategy != SaveStrategy.BEST) {
             checkSaves(strategy, evaluation.interval(loggingSteps), checkpoint);
         }
         List<String> sets = evaluation.names();
@@ -131,7 +135,8 @@ public final class BestModelOptions extends OptionGroup {
     private static void checkSaves(EvalStrategy strategy, double evalSteps, CheckpointOptions checkpoint) {
         if (!strategy.toString().equals(checkpoint.saveStrategy.toString())) {
             throw new Dpo4jException("load_best_model_at_end is true but eval_strategy is " + strategy
-                    + " and save_strategy is " + checkpoint.saveStrategy + "; set both to the same");
+                    + " and save_strategy is " + checkpoint.saveStrategy
+                    + "; set both to the same, or save_strategy to best");
         }
         double saveSteps = checkpoint.saveSteps;
         if (strategy != EvalStrategy.STEPS || saveSteps % evalSteps == 0) {

@@ -10,7 +10,9 @@ public final class CheckpointOptions extends OptionGroup {
     /** When to write a checkpoint. */
     @Option(
             names = "--save_strategy",
-            description = "When to write a checkpoint: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+            description =
+                    "When to write a checkpoint: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. best: after each"
+                            + " evaluation whose metric_for_best_model is the best so far.")
     SaveStrategy saveStrategy = SaveStrategy.STEPS;
 
     /** Steps between checkpoints; a value below 1 is a share of all steps, rounded up. */

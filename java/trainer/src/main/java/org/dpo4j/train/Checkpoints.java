@@ -233,16 +233,23 @@ final class Checkpoints {
             case NO -> false;
             case STEPS -> done % LoggingOptions.interval(options.saveSteps, steps.total()) == 0;
             case EPOCH -> steps.isEndOfEpoch(done);
+            case BEST -> best.isBestAfter(done);
         };
     }
 
-    /** Number of checkpoints that such a run writes. */
+    /** Whether the weights of an evaluation after step {@code done} are kept if it is the best so far. */
+    boolean isKeptAfter(int done, Steps steps) {
+        return options.saveStrategy == SaveStrategy.BEST || isScheduledAfter(done, steps);
+    }
+
+    /** Maximum number of checkpoints that such a run writes. */
     private int count(Steps steps) {
         int total = steps.total();
         return switch (options.saveStrategy) {
             case NO -> 0;
             case STEPS -> total / LoggingOptions.interval(options.saveSteps, total);
             case EPOCH -> (int) steps.epoch(total);
+            case BEST -> (int) new EvaluationTimes(run, steps).maxAfterSteps();
         };
     }
 
@@ -271,10 +278,16 @@ final class Checkpoints {
                 Locale.ROOT,
                 "%,d, %s%s; copied to the page cache between two steps, forced to the disk while training goes on",
                 count,
-                options.saveStrategy == SaveStrategy.EPOCH
-                        ? "one per epoch"
-                        : "every " + LoggingOptions.interval(options.saveSteps, steps.total()) + " steps",
+                when(steps),
                 kept(steps) < count ? ", the newest " + kept(steps) + " are kept" : "");
+    }
+
+    private String when(Steps steps) {
+        return switch (options.saveStrategy) {
+            case EPOCH -> "one per epoch";
+            case BEST -> "at most, one per evaluation that is the best so far";
+            default -> "every " + LoggingOptions.interval(options.saveSteps, steps.total()) + " steps";
+        };
     }
 
     /** Bytes on the disk of the checkpoints of a run of these steps: those that are kept, and one that is being written. */

@@ -19,8 +19,9 @@ import org.dpo4j.kernels.Dpo4jException;
 
 /**
  * The value of {@code eval_dataset}: one set of rows without a name, or several named ones. On the command line it is a
- * path or {@code name=path,name2=path2}; in a config file it is a path, or a mapping of names to a path or a list of
- * paths. The metrics of a named set are called {@code eval_NAME_loss} and so on, as in transformers.
+ * path or {@code name=path,name2=path2}, which may also be given one by one; in a config file it is a path, or a mapping
+ * of names to a path or a list of paths. The metrics of a named set are called {@code eval_NAME_loss} and so on, as in
+ * transformers.
  *
  * @param sets paths by name, in the given order; the name of a single set may be empty. The rows of several paths follow
  *     each other
@@ -52,8 +53,14 @@ public record EvalDatasets(Map<String, List<Path>> sets) {
         if (text.startsWith("{")) {
             return new EvalDatasets(fromJson(text, path));
         }
-        boolean isNamed = PAIRS.matcher(text).matches() && !Files.exists(path.apply(text));
-        return isNamed ? new EvalDatasets(fromPairs(text, path)) : unnamed(path.apply(text));
+        return isNamed(text) && !Files.exists(path.apply(text))
+                ? new EvalDatasets(fromPairs(text, path))
+                : unnamed(path.apply(text));
+    }
+
+    /** Whether the text is {@code name=path,...}, unless it names a file. */
+    public static boolean isNamed(String text) {
+        return PAIRS.matcher(text).matches();
     }
 
     private static Map<String, List<Path>> fromPairs(String text, Function<String, Path> path) {

@@ -12,8 +12,8 @@ public final class EvaluationOptions extends OptionGroup {
     @Option(
             names = "--eval_dataset",
             description = "Rows to evaluate on, named as in dataset_name, or several named sets: name=path,name2=path2,"
-                    + " in a config file a mapping of names to a path or a list of paths. The metrics of a named set"
-                    + " are called eval_NAME_loss and so on. Default: with eval_strategy steps or epoch, the split"
+                    + " in a config file a mapping of names to a path or a list of paths. Named sets may be given one"
+                    + " by one, too. Their metrics are called eval_NAME_loss and so on. Default: with eval_strategy steps or epoch, the split"
                     + " dataset_test_split of dataset_name.")
     @Nullable
     EvalDatasets evalDataset;

@@ -32,14 +32,19 @@ record EvaluationTimes(TrainOptions options, Steps steps) {
     /** An upper bound on the number of lines that the evaluations of the run write. */
     long maxLines() {
         EvaluationOptions evaluation = options.evaluation();
-        if (!evaluation.hasRows()) {
+        return evaluation.names().size() * (maxAfterSteps() + (evaluation.evalOnStart ? 1 : 0));
+    }
+
+    /** An upper bound on the number of evaluations after the first step. */
+    long maxAfterSteps() {
+        if (!options.evaluation().hasRows()) {
             return 0;
         }
-        long regular = switch (evaluation.strategy()) {
-            case NO -> 0;
-            case STEPS -> steps.total() / interval();
-            case EPOCH -> (long) steps.epoch(steps.total());
-        };
-        return evaluation.names().size() * (regular + 1 + (evaluation.evalOnStart ? 1 : 0));
+        return 1
+                + switch (options.evaluation().strategy()) {
+                    case NO -> 0;
+                    case STEPS -> steps.total() / interval();
+                    case EPOCH -> (long) steps.epoch(steps.total());
+                };
     }
 }

@@ -7,7 +7,9 @@ public enum SaveStrategy {
     /** Every {@code save_steps} steps. */
     STEPS("steps"),
     /** At the end of every epoch. */
-    EPOCH("epoch");
+    EPOCH("epoch"),
+    /** After each evaluation whose {@code metric_for_best_model} is the best so far. */
+    BEST("best");
 
     private final String option;
 

@@ -285,7 +285,7 @@ final class TrainLoop {
         if (step > 0) {
             Map<String, Double> all = new LinkedHashMap<>();
             lines.forEach(line -> all.putAll(line.values()));
-            boolean isKept = state.isOver() || checkpoints.isScheduledAfter(step, state.steps());
+            boolean isKept = state.isOver() || checkpoints.isKeptAfter(step, state.steps());
             checkpoints.best().add(step, all, isKept);
             state.evaluated(all.getOrDefault(options.bestModel().metric(), Double.NaN));
         }
