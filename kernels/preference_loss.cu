@@ -69,7 +69,7 @@ __device__ void write_metrics(const dpo4j_preference_loss_params& x) {
   block_sums<kThreads>(sums, total);
   for (int m = threadIdx.x; m < DPO4J_METRIC_KL; m += kThreads) {
     x.metrics[2 * m] += total[m];
-    x.metrics[2 * m + 1] += metric_count(m, static_cast<double>(x.pairs), total);
+    x.metrics[2 * m + 1] += metric_count(x, m, total);
   }
 }
 

@@ -30,6 +30,7 @@ lm_head_forward_sm90a.cu           (           168
 activation.cu                      (            64
 adamw.cu                           (            80
 adamw_8bit.cu                      (            80
+count_step.cu                      (            64
 sgd.cu                             (            80
 rmsprop.cu                         (            80
 lion.cu                            (            80

@@ -14,12 +14,16 @@ namespace {
 
 struct SgdRule {
   float* velocity;
+  const int32_t* steps;
   const float* rates;
-  float momentum, decay;
+  float momentum, share, decay;
   bool nesterov;
-  float lr, share;
+  float lr;
 
-  __device__ __forceinline__ void begin() { lr = rates[0], share = rates[1]; }
+  __device__ __forceinline__ void begin() {
+    lr = rates[0];
+    if (steps && *steps <= 1) share = 1;
+  }
 
   template <int N>
   __device__ __forceinline__ void step(int64_t i, Vec<N> g, Vec<N>& p) const {
@@ -43,7 +47,7 @@ struct SgdRule {
 }  // namespace
 
 int run(const LaunchContext& context, const Sgd& x) {
-  return launch_update(context, x, SgdRule{x.velocity, x.rates, x.momentum, x.weight_decay, x.nesterov != 0, 0, 0});
+  return launch_update(context, x, SgdRule{x.velocity, x.steps, x.rates, x.momentum, x.share, x.weight_decay, x.nesterov != 0, 0});
 }
 
 }  // namespace dpo4j::cuda

@@ -11,6 +11,7 @@ set(DPO4J_KERNEL_SOURCES
     attention_forward_sm90a.cu
     column_sum.cu
     copy_rows.cu
+    count_step.cu
     embedding.cu
     gradient_norm.cu
     layer_norm.cu

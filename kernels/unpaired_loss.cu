@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads) losses_of_completions(dpo4j_unpaired
   if (!x.metrics) return;
   DPO4J_SHARED(double, total, [kUnpairedSums]);
   block_sums<kThreads>(sums, total);
-  if (threadIdx.x == 0) write_metrics(x.metrics, total, kl);
+  if (threadIdx.x == 0) write_metrics(x, total, kl);
 }
 
 }  // namespace

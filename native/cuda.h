@@ -47,6 +47,7 @@ int run(const LaunchContext&, const dpo4j_sequence_sum_backward_params&);
 int run(const LaunchContext&, const dpo4j_preference_loss_params&);
 int run(const LaunchContext&, const dpo4j_unpaired_loss_params&);
 int run(const LaunchContext&, const dpo4j_gradient_norm_params&);
+int run(const LaunchContext&, const dpo4j_count_step_params&);
 int run(const LaunchContext&, const Adamw&);
 int run(const LaunchContext&, const Adamw8bit&);
 int run(const LaunchContext&, const Sgd&);

@@ -7,7 +7,8 @@
  *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
  *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are
  *              also enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob,
- *              lm_head_forward, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row.
+ *              lm_head_forward, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row; and for
+ *              single f32 and i32 of optimizers and count_step.
  *              `statistics` has four f32 per row and needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
  *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 or DPO4J_BF16. Logits of
@@ -38,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 17
+#define DPO4J_ABI_VERSION 18
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -760,8 +761,13 @@ enum dpo4j_metric {
   DPO4J_METRIC_LOGIT_REJECTED = 8,
   DPO4J_METRIC_ENTROPY = 9,         /* over chosen and rejected tokens */
   DPO4J_METRIC_TOKEN_ACCURACY = 10, /* over chosen tokens */
-  DPO4J_METRIC_KL = 11,             /* unpaired_loss: kl of the call, once for each of its completions */
-  DPO4J_METRICS = 12
+  DPO4J_METRIC_LENGTH_CHOSEN = 11,  /* tokens of chosen completions; this and the next four are counted only if lengths are given */
+  DPO4J_METRIC_LENGTH_REJECTED = 12,
+  DPO4J_METRIC_LENGTH_SQUARE = 13, /* squares of the length difference: tokens of chosen - tokens of rejected */
+  DPO4J_METRIC_MARGIN_SQUARE = 14, /* squares of margins */
+  DPO4J_METRIC_MARGIN_LENGTH = 15, /* margin times length difference: with these sums follows the correlation of both */
+  DPO4J_METRIC_KL = 16,            /* unpaired_loss: kl of the call, once for each of its completions */
+  DPO4J_METRICS = 17
 };
 
 /* Checks options without a context. INVALID_ARGUMENT: the text names the option. */
@@ -812,7 +818,7 @@ typedef struct dpo4j_unpaired_options {
 typedef struct dpo4j_unpaired_loss_params {
   float* losses;            /* f32[completions] */
   float* d_sums;            /* f32[completions] = scale times d (sum of losses) / d sums */
-  double* metrics;          /* as in preference_loss, or null; desirable counts as chosen; accuracy and margin do not change */
+  double* metrics;          /* as in preference_loss, or null; desirable counts as chosen; what compares a pair does not change */
   const float* sums;        /* f32[completions] */
   const float* reference;   /* f32[completions] */
   const int32_t* desirable; /* i32[completions], 0 or 1 */
@@ -844,6 +850,24 @@ typedef struct dpo4j_gradient_norm_params {
 DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
 /* The clip factor is min(1, max_norm / (L2 norm + 1e-6)). If the norm is not finite, both results are NaN. */
 DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, const dpo4j_gradient_norm_params* params);
+
+/* ---- count_step: whether a step is applied, and what depends on how many were ------------------------------------------------------- */
+
+typedef struct dpo4j_count_step_params {
+  float* clip;        /* f32[1], the clip factor of gradient_norm, updated */
+  int32_t* steps;     /* i32[1], the number of steps that were applied, updated */
+  float* corrections; /* f32[2] = {1 / (1 - beta1^steps), 1 / (1 - beta2^steps)}, the bias corrections of adamw; or null */
+  double* sums;       /* f64[count], updated; may be null if count is 0 */
+  double* kept;       /* f64[count], updated; must be equal to sums before the step; may be null if count is 0 */
+  const double* loss; /* f64[1], which the step must leave finite, such as one of the sums; or null */
+  int64_t count;      /* at least 0 */
+  double beta1;       /* in [0, 1); 0 if corrections is null */
+  double beta2;
+} dpo4j_count_step_params;
+
+/* Between gradient_norm and the optimizer. If loss is not finite, clip becomes NaN, so that the optimizer changes nothing. If clip is NaN,
+   the step is skipped: sums = kept, as if it had not been. Otherwise kept = sums, and steps increases by one. Powers are products in fp64. */
+DPO4J_API int32_t dpo4j_count_step(dpo4j_context*, const dpo4j_count_step_params* params);
 
 /* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
@@ -912,6 +936,7 @@ DPO4J_API int32_t dpo4j_adamw_8bit(dpo4j_context*, const dpo4j_adamw_8bit_params
 
 typedef struct dpo4j_sgd_options {
   double momentum;
+  double dampening; /* at most 1 */
   double weight_decay;
 } dpo4j_sgd_options;
 
@@ -919,8 +944,9 @@ typedef struct dpo4j_sgd_params {
   void* parameter; /* dtype[count]; parameter, master, random and first are as in adamw */
   float* master;
   float* velocity;       /* f32[count], torch's momentum_buffer; null if momentum is 0 */
+  const int32_t* steps;  /* i32[1] on the device, the number of applied steps, this one included; may be null if dampening is 0 */
   const float* gradient; /* f32[count] */
-  const float* rates;    /* f32[2] on the device = {lr, share of the gradient}: share is 1 in the first step, then 1 - dampening */
+  const float* rates;    /* f32[1] on the device = {lr} */
   const float* clip;
   const uint32_t* random;
   int64_t first;
@@ -930,8 +956,8 @@ typedef struct dpo4j_sgd_params {
   int32_t dtype;
 } dpo4j_sgd_params;
 
-/* g = clip gradient + decay parameter; velocity = momentum velocity + share g; parameter -= lr velocity, or with nesterov lr (g + momentum
-   velocity), or without momentum lr g. The velocity begins as 0. If clip is NaN, nothing changes. */
+/* g = clip gradient + decay parameter; velocity = momentum velocity + (1 - dampening) g, in the first step g; parameter -= lr velocity, or
+   with nesterov lr (g + momentum velocity), or without momentum lr g. The velocity begins as 0. If clip is NaN, nothing changes. */
 DPO4J_API int32_t dpo4j_sgd(dpo4j_context*, const dpo4j_sgd_params* params);
 
 /* ---- rmsprop: as torch.optim.RMSprop (Hinton 2012; centered: Graves 2013) ------------------------------------------------------------ */

@@ -17,7 +17,7 @@ struct Adamw8bit : dpo4j_adamw_8bit_params {
 };
 
 struct Sgd : dpo4j_sgd_params {
-  float momentum, weight_decay;
+  float momentum, share, weight_decay;  // share = 1 - dampening
 };
 
 struct Rmsprop : dpo4j_rmsprop_params {

@@ -75,6 +75,7 @@ void run(Threads&, const Bf16Matmul&);
 
 // Compiled once.
 void run(Cpu&, const dpo4j_copy_rows_params&);
+void run(Cpu&, const dpo4j_count_step_params&);
 void run(Cpu&, const dpo4j_sequence_sum_forward_params&);
 void run(Cpu&, const dpo4j_sequence_sum_backward_params&);
 void run(Cpu&, const dpo4j_preference_loss_params&);

@@ -45,7 +45,7 @@ double advance_running_mean(const dpo4j_preference_loss_params& p) {
 void write_metrics(const dpo4j_preference_loss_params& p, const double (&sums)[kPairSums]) {
   for (int m = 0; m < DPO4J_METRIC_KL; m++) {
     p.metrics[2 * m] += sums[m];
-    p.metrics[2 * m + 1] += metric_count(m, static_cast<double>(p.pairs), sums);
+    p.metrics[2 * m + 1] += metric_count(p, m, sums);
   }
 }
 

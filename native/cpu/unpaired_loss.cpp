@@ -14,7 +14,7 @@ void run(Cpu&, const dpo4j_unpaired_loss_params& p) {
     write_completion(p, i, kl);
     add_metrics(sums, p, i);
   }
-  if (p.metrics != nullptr) write_metrics(p.metrics, sums, kl);
+  if (p.metrics != nullptr) write_metrics(p, sums, kl);
 }
 
 }  // namespace dpo4j::cpu

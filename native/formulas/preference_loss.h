@@ -59,9 +59,9 @@ DPO4J_HOST_DEVICE inline void write_pair(const dpo4j_preference_loss_params& x, 
 
 // ---- metrics --------------------------------------------------------------------------------------------------------------------------
 
-// Sums over pairs: the metrics before KL, then the tokens of chosen and of rejected, then the weights.
-constexpr int kPairSums = DPO4J_METRIC_KL + 3;
-constexpr int kChosenTokens = DPO4J_METRIC_KL, kRejectedTokens = kChosenTokens + 1, kWeights = kChosenTokens + 2;
+// Sums over pairs: the metrics before KL, then the weights, and the pairs whose lengths are given.
+constexpr int kPairSums = DPO4J_METRIC_KL + 2;
+constexpr int kWeights = DPO4J_METRIC_KL, kMeasured = kWeights + 1;
 
 DPO4J_HOST_DEVICE inline double reward_chosen(const dpo4j_preference_loss_params& x, const Pair& pair) {
   return static_cast<double>(x.preference.beta) * (pair.chosen - pair.reference_chosen);
@@ -82,6 +82,14 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j
   sums[DPO4J_METRIC_MARGIN] += chosen - rejected;
   sums[DPO4J_METRIC_LOGP_CHOSEN] += pair.chosen;
   sums[DPO4J_METRIC_LOGP_REJECTED] += pair.rejected;
+  if (x.lengths == nullptr) return;
+  const double length_chosen = x.lengths[2 * i], length_rejected = x.lengths[2 * i + 1], difference = length_chosen - length_rejected;
+  sums[DPO4J_METRIC_LENGTH_CHOSEN] += length_chosen;
+  sums[DPO4J_METRIC_LENGTH_REJECTED] += length_rejected;
+  sums[DPO4J_METRIC_LENGTH_SQUARE] += difference * difference;
+  sums[DPO4J_METRIC_MARGIN_SQUARE] += (chosen - rejected) * (chosen - rejected);
+  sums[DPO4J_METRIC_MARGIN_LENGTH] += (chosen - rejected) * difference;
+  sums[kMeasured] += 1;
   if (x.statistics == nullptr) return;
   const float* chosen_statistics = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
   const float* rejected_statistics = chosen_statistics + DPO4J_TOKEN_STATISTICS;
@@ -89,24 +97,29 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j
   sums[DPO4J_METRIC_LOGIT_REJECTED] += rejected_statistics[DPO4J_TOKEN_MEAN_LOGIT];
   sums[DPO4J_METRIC_ENTROPY] += static_cast<double>(chosen_statistics[DPO4J_TOKEN_ENTROPY]) + rejected_statistics[DPO4J_TOKEN_ENTROPY];
   sums[DPO4J_METRIC_TOKEN_ACCURACY] += chosen_statistics[DPO4J_TOKEN_HIT];
-  sums[kChosenTokens] += x.lengths[2 * i];
-  sums[kRejectedTokens] += x.lengths[2 * i + 1];
 }
 
 // The count by which the sum of metric m is divided.
-DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, const double (&sums)[kPairSums]) {
+DPO4J_HOST_DEVICE inline double metric_count(const dpo4j_preference_loss_params& x, int m, const double (&sums)[kPairSums]) {
+  const double tokens = x.statistics != nullptr ? 1 : 0;  // without statistics, their metrics are not counted
   switch (m) {
     case DPO4J_METRIC_LOSS:
       return sums[kWeights];
     case DPO4J_METRIC_LOGIT_CHOSEN:
     case DPO4J_METRIC_TOKEN_ACCURACY:
-      return sums[kChosenTokens];
+      return tokens * sums[DPO4J_METRIC_LENGTH_CHOSEN];
     case DPO4J_METRIC_LOGIT_REJECTED:
-      return sums[kRejectedTokens];
+      return tokens * sums[DPO4J_METRIC_LENGTH_REJECTED];
     case DPO4J_METRIC_ENTROPY:
-      return sums[kChosenTokens] + sums[kRejectedTokens];
+      return tokens * (sums[DPO4J_METRIC_LENGTH_CHOSEN] + sums[DPO4J_METRIC_LENGTH_REJECTED]);
+    case DPO4J_METRIC_LENGTH_CHOSEN:
+    case DPO4J_METRIC_LENGTH_REJECTED:
+    case DPO4J_METRIC_LENGTH_SQUARE:
+    case DPO4J_METRIC_MARGIN_SQUARE:
+    case DPO4J_METRIC_MARGIN_LENGTH:
+      return sums[kMeasured];
     default:
-      return pairs;
+      return static_cast<double>(x.pairs);
   }
 }
 

@@ -36,7 +36,8 @@ enum UnpairedSum {
   kCounts = kLogps + 2,
   kLogits = kCounts + 2,
   kTokens = kLogits + 2,
-  kEntropy = kTokens + 2,
+  kMeasured = kTokens + 2,  // completions whose lengths are given
+  kEntropy = kMeasured + 2,
   kHits,
   kUnpairedSums
 };
@@ -57,10 +58,13 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const d
   add_to_side(sums + kRewards, desirable, x.options.beta * log_ratio(x, i));
   add_to_side(sums + kLogps, desirable, x.sums[i]);
   add_to_side(sums + kCounts, desirable, 1);
+  if (x.lengths != nullptr) {
+    add_to_side(sums + kTokens, desirable, x.lengths[i]);
+    add_to_side(sums + kMeasured, desirable, 1);
+  }
   if (x.statistics == nullptr) return;
   const float* statistics = x.statistics + i * DPO4J_TOKEN_STATISTICS;
   add_to_side(sums + kLogits, desirable, statistics[DPO4J_TOKEN_MEAN_LOGIT]);
-  add_to_side(sums + kTokens, desirable, x.lengths[i]);
   sums[kEntropy] += statistics[DPO4J_TOKEN_ENTROPY];
   if (desirable) sums[kHits] += statistics[DPO4J_TOKEN_HIT];
 }
@@ -70,17 +74,21 @@ DPO4J_HOST_DEVICE inline void add_metric(double* metrics, int m, double sum, dou
   metrics[2 * m + 1] += count;
 }
 
-DPO4J_HOST_DEVICE inline void write_metrics(double* metrics, const double (&sums)[kUnpairedSums], double kl) {
+DPO4J_HOST_DEVICE inline void write_metrics(const dpo4j_unpaired_loss_params& x, const double (&sums)[kUnpairedSums], double kl) {
+  double* metrics = x.metrics;
   const double completions = sums[kCounts] + sums[kCounts + 1];
+  const double tokens = x.statistics != nullptr ? 1 : 0;  // without statistics, their metrics are not counted
   add_metric(metrics, DPO4J_METRIC_LOSS, sums[kLoss], completions);
   add_metric(metrics, DPO4J_METRIC_REWARD_CHOSEN, sums[kRewards], sums[kCounts]);
   add_metric(metrics, DPO4J_METRIC_REWARD_REJECTED, sums[kRewards + 1], sums[kCounts + 1]);
   add_metric(metrics, DPO4J_METRIC_LOGP_CHOSEN, sums[kLogps], sums[kCounts]);
   add_metric(metrics, DPO4J_METRIC_LOGP_REJECTED, sums[kLogps + 1], sums[kCounts + 1]);
-  add_metric(metrics, DPO4J_METRIC_LOGIT_CHOSEN, sums[kLogits], sums[kTokens]);
-  add_metric(metrics, DPO4J_METRIC_LOGIT_REJECTED, sums[kLogits + 1], sums[kTokens + 1]);
-  add_metric(metrics, DPO4J_METRIC_ENTROPY, sums[kEntropy], sums[kTokens] + sums[kTokens + 1]);
-  add_metric(metrics, DPO4J_METRIC_TOKEN_ACCURACY, sums[kHits], sums[kTokens]);
+  add_metric(metrics, DPO4J_METRIC_LOGIT_CHOSEN, sums[kLogits], tokens * sums[kTokens]);
+  add_metric(metrics, DPO4J_METRIC_LOGIT_REJECTED, sums[kLogits + 1], tokens * sums[kTokens + 1]);
+  add_metric(metrics, DPO4J_METRIC_ENTROPY, sums[kEntropy], tokens * (sums[kTokens] + sums[kTokens + 1]));
+  add_metric(metrics, DPO4J_METRIC_TOKEN_ACCURACY, sums[kHits], tokens * sums[kTokens]);
+  add_metric(metrics, DPO4J_METRIC_LENGTH_CHOSEN, sums[kTokens], sums[kMeasured]);
+  add_metric(metrics, DPO4J_METRIC_LENGTH_REJECTED, sums[kTokens + 1], sums[kMeasured + 1]);
   add_metric(metrics, DPO4J_METRIC_KL, completions * kl, completions);
 }
 

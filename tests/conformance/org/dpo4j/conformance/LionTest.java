@@ -23,7 +23,7 @@ class LionTest {
         }
 
         @Override
-        public void step(Device device, WeightUpdate update, long[] states) {
+        public void step(Device device, WeightUpdate update, long[] states, long steps) {
             Lion.step(device, update, states[0], new Lion.Options(beta1, beta2, weightDecay));
         }
 

@@ -28,7 +28,8 @@ final class OptimizerCheck {
         /** The rates of step {@code t}, counted from 1. */
         double[] rates(int t, double lr);
 
-        void step(Device device, WeightUpdate update, long[] states);
+        /** {@code steps}: address of the number of applied steps, this one included. */
+        void step(Device device, WeightUpdate update, long[] states, long steps);
 
         /** Updates the parameter and the state of one element: {@code element} is {parameter, state...}. */
         void expect(int t, double lr, Bounded gradient, Bounded[] element);
@@ -66,7 +67,8 @@ final class OptimizerCheck {
                             ? WeightUpdate.Rounding.stochastic(random.address(), FIRST)
                             : WeightUpdate.Rounding.NEAREST);
             long[] addresses = Stream.of(states).mapToLong(Tensor::address).toArray();
-            tensors.run(device -> rule.step(device, update, addresses));
+            Tensor steps = tensors.input("steps", step.t);
+            tensors.run(device -> rule.step(device, update, addresses, steps.address()));
             if (exact == Exact.MASTER && !Double.isNaN(step.clip)) {
                 Expect.exactly("parameter as its master", parameter.values(), stored(on.dtype(), master.values()));
             }

@@ -9,6 +9,8 @@ import org.dpo4j.testkit.Tolerance;
 final class PreferenceMetrics {
     private final double[] sums;
     private final double[] magnitudes;
+    /** The largest number by which a margin is multiplied, or by which its square changes with it. */
+    private double factor = 1;
 
     private PreferenceMetrics(double[] start) {
         sums = start.clone();
@@ -38,6 +40,14 @@ final class PreferenceMetrics {
             expected.add(Metric.MARGIN, rewardChosen - rewardRejected, 1);
             expected.add(Metric.LOGP_CHOSEN, chosen, 1);
             expected.add(Metric.LOGP_REJECTED, rejected, 1);
+            double margin = rewardChosen - rewardRejected;
+            double difference = lengths[2 * i] - lengths[2 * i + 1];
+            expected.add(Metric.LENGTH_CHOSEN, lengths[2 * i], 1);
+            expected.add(Metric.LENGTH_REJECTED, lengths[2 * i + 1], 1);
+            expected.add(Metric.LENGTH_SQUARE, difference * difference, 1);
+            expected.add(Metric.MARGIN_SQUARE, margin * margin, 1);
+            expected.add(Metric.MARGIN_LENGTH, margin * difference, 1);
+            expected.factor = Math.max(expected.factor, Math.max(Math.abs(difference), 2 * Math.abs(margin)));
             for (int side = 0; side < 2; side++) {
                 int completion = 2 * i + side;
                 double[] row = new double[TokenLogProb.STATISTICS];
@@ -54,12 +64,18 @@ final class PreferenceMetrics {
             }
         }
         // A reward is beta times a difference of sums. It is rounded three times, relative to the sums' magnitudes.
+        // Products with margins magnify that by the other factor.
         double ofSums = beta * 1000 * call.pairs();
         Expect.near(
                 what + " metrics",
                 left.metrics(),
                 expected.sums,
-                m -> Tolerance.doubles(2 * call.pairs() + 1, expected.magnitudes[m] + ofSums));
+                m -> Tolerance.doubles(
+                        2 * call.pairs() + 1, expected.magnitudes[m] + ofSums * (isProduct(m) ? expected.factor : 1)));
+    }
+
+    private static boolean isProduct(int sum) {
+        return sum / 2 == Metric.MARGIN_SQUARE.ordinal() || sum / 2 == Metric.MARGIN_LENGTH.ordinal();
     }
 
     private void add(Metric metric, double value, double count) {

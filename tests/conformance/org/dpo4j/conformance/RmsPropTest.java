@@ -29,7 +29,7 @@ class RmsPropTest {
         }
 
         @Override
-        public void step(Device device, WeightUpdate update, long[] states) {
+        public void step(Device device, WeightUpdate update, long[] states, long steps) {
             RmsProp.step(
                     device,
                     update,

@@ -20,12 +20,17 @@ class SgdTest {
 
         @Override
         public double[] rates(int t, double lr) {
-            return new double[] {lr, t == 1 ? 1 : 1 - dampening};
+            return new double[] {lr};
         }
 
         @Override
-        public void step(Device device, WeightUpdate update, long[] states) {
-            Sgd.step(device, update, momentum > 0 ? states[0] : 0, new Sgd.Options(momentum, weightDecay, nesterov));
+        public void step(Device device, WeightUpdate update, long[] states, long steps) {
+            Sgd.step(
+                    device,
+                    update,
+                    momentum > 0 ? states[0] : 0,
+                    steps,
+                    new Sgd.Options(momentum, dampening, weightDecay, nesterov));
         }
 
         @Override
@@ -79,15 +84,20 @@ class SgdTest {
     void refusesBadArguments(On on) {
         try (Tensors tensors = new Tensors(on)) {
             Tensor velocity = tensors.updated("velocity", DType.F32, 1, 8, new double[8]);
+            Tensor steps = tensors.input("steps", 1);
             OptimizerCheck.refusals(tensors, "sgd", on)
                     .address("velocity", velocity)
+                    .indices("steps", steps)
                     .number("momentum", 0.9f, -0.1f, Float.NaN)
+                    .number("dampening", 0.1f, 1.1f, Float.NaN)
                     .number("weight_decay", 0.1f, -0.1f, Float.POSITIVE_INFINITY)
                     .check((device, a) -> Sgd.step(
                             device,
                             OptimizerCheck.update(a),
                             a.get("velocity"),
-                            new Sgd.Options(a.number("momentum"), a.number("weight_decay"), true)));
+                            a.get("steps"),
+                            new Sgd.Options(
+                                    a.number("momentum"), a.number("dampening"), a.number("weight_decay"), true)));
             OptimizerCheck.refusals(tensors, "sgd", on)
                     .size("velocity", 0, velocity.address())
                     .size("nesterov", 0, 1)
@@ -95,7 +105,8 @@ class SgdTest {
                             device,
                             OptimizerCheck.update(a),
                             a.get("velocity"),
-                            new Sgd.Options(0, 0, a.get("nesterov") != 0)));
+                            0,
+                            new Sgd.Options(0, 0, 0, a.get("nesterov") != 0)));
         }
     }
 }

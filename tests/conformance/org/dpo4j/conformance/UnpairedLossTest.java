@@ -168,6 +168,7 @@ class UnpairedLossTest {
                     Arrays.copyOfRange(left.statistics, i * TokenLogProb.STATISTICS, (i + 1) * TokenLogProb.STATISTICS);
             double logit = row[Statistic.MEAN_LOGIT.ordinal()];
             add(expected, desirable ? Metric.LOGIT_CHOSEN : Metric.LOGIT_REJECTED, logit, lengths[i]);
+            add(expected, desirable ? Metric.LENGTH_CHOSEN : Metric.LENGTH_REJECTED, lengths[i], 1);
             add(expected, Metric.ENTROPY, row[Statistic.ENTROPY.ordinal()], lengths[i]);
             if (desirable) {
                 add(expected, Metric.TOKEN_ACCURACY, row[Statistic.HIT.ordinal()], lengths[i]);

@@ -91,7 +91,7 @@ class DpoTrainerTest {
         assertThat(Files.isSymbolicLink(directory.resolve("out"))).isTrue();
     }
 
-    /** Metrics have TRL's names; dpo4j adds pairs_per_second. */
+    /** Metrics have TRL's names; dpo4j adds lengths, rates and memory. */
     @Test
     void metricsHaveTrlsNames() throws IOException {
         List<Metrics> history = DpoTrainer.train(
@@ -105,10 +105,11 @@ class DpoTrainerTest {
         List<String> training = new ArrayList<>(List.of("step"));
         training.addAll(TinyRun.METRICS);
         training.addAll(List.of("grad_norm", "learning_rate", "epoch", "num_tokens"));
-        training.addAll(List.of("pairs_per_second", "tokens_per_second"));
+        training.addAll(List.of("pairs_per_second", "tokens_per_second", "memory_gib/process"));
         assertThat(keys(lines.get(0))).containsExactlyElementsOf(training);
         List<String> evaluation = new ArrayList<>(List.of("step"));
         TinyRun.METRICS.forEach(name -> evaluation.add("eval_" + name));
+        evaluation.add("eval_lengths/margin_correlation");
         evaluation.addAll(List.of("epoch", "eval_runtime"));
         assertThat(keys(lines.get(2))).containsExactlyElementsOf(evaluation);
         assertThat(history.get(history.size() - 1).step()).isEqualTo(3);

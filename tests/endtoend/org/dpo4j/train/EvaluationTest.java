@@ -7,10 +7,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.ToIntFunction;
 import java.util.stream.Collectors;
 import org.dpo4j.conformance.On;
@@ -57,7 +60,10 @@ class EvaluationTest {
         assertThat(rows.stream().map(row -> row.get("rewards/accuracies"))).contains(0.0, 1.0);
         for (int batch : BATCHES) {
             Map<String, Double> set = evaluated(on, PAIRS, reference, batch).get(0);
-            assertThat(set.keySet()).isEqualTo(weights.keySet());
+            assertThat(set.get("lengths/margin_correlation"))
+                    .as("in batches of %d", batch)
+                    .isCloseTo(lengthCorrelation(rows), within(1e-12)); // of 7 pairs whose variances are no roundings
+            assertThat(weights).containsOnlyKeys(without(set, "lengths/margin_correlation"));
             weights.forEach((name, weight) -> {
                 double sum = 0;
                 double size = 0;
@@ -74,6 +80,33 @@ class EvaluationTest {
                         .isCloseTo(sum / count, within(0x1p-53 * 2 * 9 * size / count));
             });
         }
+    }
+
+    private static Set<String> without(Map<String, Double> metrics, String name) {
+        Set<String> names = new LinkedHashSet<>(metrics.keySet());
+        assertThat(names.remove(name)).isTrue();
+        return names;
+    }
+
+    /** Pearson's, from the deviations of margins and of length differences from their means. */
+    private static double lengthCorrelation(List<Map<String, Double>> rows) {
+        double[] margins = rows.stream()
+                .mapToDouble(row -> Objects.requireNonNull(row.get("rewards/margins")))
+                .toArray();
+        double[] lengths = PAIRS.stream()
+                .mapToDouble(pair -> pair.chosen().length - pair.rejected().length)
+                .toArray();
+        double margin = Arrays.stream(margins).average().orElseThrow();
+        double length = Arrays.stream(lengths).average().orElseThrow();
+        double product = 0;
+        double ofMargins = 0;
+        double ofLengths = 0;
+        for (int i = 0; i < margins.length; i++) {
+            product += (margins[i] - margin) * (lengths[i] - length);
+            ofMargins += Math.pow(margins[i] - margin, 2);
+            ofLengths += Math.pow(lengths[i] - length, 2);
+        }
+        return product / Math.sqrt(ofMargins * ofLengths);
     }
 
     private static List<Map<String, Double>> evaluated(

@@ -1,7 +1,6 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
@@ -67,6 +66,72 @@ class NonFiniteStepsTest {
 
     private String fifth() {
         return directory.resolve("stated.jsonl") + " line 5";
+    }
+
+    /**
+     * Row 5 states -1e25: the loss of ipo is then 1e50, beyond f32, and its gradient 2e25, which is not. The loss of other
+     * steps does not contain it, and their accuracy does not count it as wrong.
+     */
+    @Test
+    void aLossThatIsNotFiniteSkipsItsStep() throws IOException {
+        Path rows = directory.resolve("stated.jsonl");
+        Files.writeString(rows, Files.readString(rows).replace("-3e38", "-1e25"));
+        Recorder listener = new Recorder();
+        List<Metrics> lines = DpoTrainer.train(options("out").maxSteps(4).build(), listener);
+        assertThat(listener.notices)
+                .filteredOn(line -> line.startsWith("the loss"))
+                .containsExactly(
+                        "the loss of step 3 is not finite, although its gradient is, so the step was not applied"
+                                + " and training goes on (1 of at most 3 such steps); the cause is " + fifth());
+        assertThat(lines)
+                .extracting(line -> line.values().get("grad_norm"))
+                .allSatisfy(norm -> assertThat(norm).isFinite());
+        assertThat(lines.get(2).values())
+                .containsEntry("loss", Double.NaN)
+                .containsEntry("rewards/accuracies", Double.NaN);
+        assertThat(lines.get(3).values().get("loss")).isFinite();
+        train("two", 2);
+        train("three", 3);
+        assertThat(weights("three")).isEqualTo(weights("two"));
+    }
+
+    /** The mean of a line is over the steps that were applied. */
+    @Test
+    void aLineLeavesSkippedStepsOut() {
+        List<Metrics> lines =
+                DpoTrainer.train(options("two").maxSteps(2).loggingSteps(2).build(), metrics -> {});
+        List<Metrics> skipped =
+                DpoTrainer.train(options("three").maxSteps(3).loggingSteps(3).build(), metrics -> {});
+        for (String name : List.of("loss", "rewards/accuracies", "logps/chosen", "rewards/margins")) {
+            assertThat(skipped.get(0).values().get(name))
+                    .as(name)
+                    .isEqualTo(lines.get(0).values().get(name));
+        }
+    }
+
+    /** Steps 3 and 7 of 8. */
+    @Test
+    void theEndSaysHowManyStepsWereSkipped() {
+        Recorder listener = new Recorder();
+        DpoTrainer.train(options("out").build(), listener);
+        assertThat(listener.notices)
+                .filteredOn(line -> line.contains("did not change the weights"))
+                .containsExactly(
+                        "2 of 8 steps did not change the weights, because their gradient or loss was not finite");
+        NonFiniteSteps mostly = new NonFiniteSteps(9, 3, listener);
+        for (int step = 1; step <= 2; step++) {
+            mostly.report(
+                    new GradientNorms.Skipped(step, false),
+                    new NonFiniteSteps.Rows(List.of(1), List.of(1), row -> "row " + row),
+                    3,
+                    3,
+                    () -> "");
+        }
+        mostly.tellCount();
+        assertThat(listener.notices)
+                .last()
+                .asString()
+                .endsWith("not finite: the model is hardly trained; look at the rows");
     }
 
     private byte[] weights(String output) throws IOException {
@@ -151,28 +216,29 @@ class NonFiniteStepsTest {
                 listener);
         assertThat(weights("resumed")).isEqualTo(weights("never"));
         assertThat(lines).last().satisfies(line -> assertThat(line.values()).containsEntry("nonfinite_steps", 2.0));
-        assertThat(listener.notices).last().asString().startsWith("the gradient of step 7 is not finite");
+        assertThat(listener.notices)
+                .filteredOn(line -> line.startsWith("the gradient"))
+                .last()
+                .asString()
+                .startsWith("the gradient of step 7 is not finite");
     }
 
-    /** The search for rows adds nothing to sums of the objective: the loss of the window is that of the other steps. */
+    /** The search for rows adds nothing to sums of the objective: the loss of the window is that of the other step. */
     @Test
     void theSearchLeavesSumsAsTheyAre() {
         List<Sequence> rows = TinyRun.sequences(6);
-        TrainOptions options = TinyRun.options()
-                .lrSchedulerType(LrSchedulerType.CONSTANT)
-                .perDeviceTrainBatchSize(3)
-                .loggingSteps(2)
-                .maxSteps(2)
-                .build()
-                .train();
+        DpoOptions.Builder builder =
+                TinyRun.options().lrSchedulerType(LrSchedulerType.CONSTANT).perDeviceTrainBatchSize(3);
+        TrainOptions options = builder.loggingSteps(2).maxSteps(2).build().train();
+        TrainOptions one = builder.maxSteps(1).build().train();
         try (Device device = Devices.cpu(1);
                 Model poisoned = TinyRun.model(device, DType.F32);
                 Model other = TinyRun.model(device, DType.F32)) {
             Objective objective = new SequenceObjective(poisoned, rows, List.of(), options);
             TinyRun run = TinyRun.run(poisoned, options, PoisonedObjective.create(objective, poisoned, Set.of(2), 0));
-            TinyRun expected = TinyRun.sft(other, rows, options, 1 << 20);
+            TinyRun expected = TinyRun.sft(other, rows, one, 1 << 20);
             assertThat(run.value(0, "nonfinite_steps")).isEqualTo(1);
-            assertThat(run.value(0, "loss")).isCloseTo(expected.value(0, "loss"), within(1e-6));
+            assertThat(run.value(0, "loss")).isEqualTo(expected.value(0, "loss"));
         }
     }
 }

@@ -12,6 +12,7 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ParameterRange;
 import org.dpo4j.model.Parameters;
@@ -42,20 +43,45 @@ class OptimizersTest {
 
     /** Weights after steps whose gradient is {@code gradient} everywhere. */
     private static float[] weights(On on, TrainOptions options, float gradient, int steps) {
+        float[] gradients = new float[steps];
+        Arrays.fill(gradients, gradient);
+        return weights(on, options, gradients);
+    }
+
+    /** Weights after steps whose gradient is everywhere one of {@code gradients}. */
+    private static float[] weights(On on, TrainOptions options, float... gradients) {
         try (Model model = Model.create(CONFIG, on.device(), DType.F32, 3);
-                Optimizer optimizer = new Optimizer(model.parameters(), options, steps)) {
+                Optimizer optimizer =
+                        new Optimizer(model.parameters(), options, CountStep.Sums.NONE, gradients.length)) {
             Parameters parameters = model.parameters();
             float[] values = new float[Math.toIntExact(parameters.count())];
-            for (ParameterRange range : parameters.ranges()) { // gaps have no gradient
-                Arrays.fill(values, (int) range.begin(), (int) range.end(), gradient);
-            }
-            ByteBuffer bytes = ByteBuffer.allocateDirect(4 * values.length).order(ByteOrder.nativeOrder());
-            bytes.asFloatBuffer().put(values);
-            for (int t = 0; t < steps; t++) {
-                on.device().upload(parameters.gradients(), bytes.duplicate());
+            for (float gradient : gradients) {
+                for (ParameterRange range : parameters.ranges()) { // gaps have no gradient
+                    Arrays.fill(values, (int) range.begin(), (int) range.end(), gradient);
+                }
+                ByteBuffer bytes = ByteBuffer.allocateDirect(4 * values.length).order(ByteOrder.nativeOrder());
+                bytes.asFloatBuffer().put(values);
+                on.device().upload(parameters.gradients(), bytes);
                 optimizer.step(LR);
             }
             return TinyRun.weights(model);
+        }
+    }
+
+    /**
+     * As with PyTorch's GradScaler, which leaves out {@code optimizer.step()}: the steps after a skipped one have the bits of
+     * a run without it. Also if the first one is skipped, before bias corrections and velocities have begun.
+     */
+    @OnEachDevice
+    void aSkippedStepLeavesNoTrace(On on) {
+        for (OptimizerName optim : OptimizerName.values()) {
+            String args = optim == OptimizerName.SGD ? "momentum=0.9,dampening=0.5" : "";
+            TrainOptions options = options(optim, args, 0.1);
+            float nan = Float.NaN;
+            float[] expected = weights(on, options, 0.25f, -0.5f, 0.75f);
+            assertThat(weights(on, options, nan, 0.25f, nan, nan, -0.5f, 0.75f, nan))
+                    .as("%s", optim)
+                    .isEqualTo(expected);
         }
     }
 
@@ -92,7 +118,7 @@ class OptimizersTest {
         }
     }
 
-    /** The dampening, which no kernel knows, begins with the second step. */
+    /** The dampening begins with the second step. */
     @OnEachDevice
     void dampeningBeginsWithTheSecondStep(On on) {
         float[] before = initial(on);

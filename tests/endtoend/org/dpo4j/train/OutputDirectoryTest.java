@@ -125,7 +125,13 @@ class OutputDirectoryTest {
         Path file = directory.resolve("metrics.jsonl");
         Map<String, Double> values = new LinkedHashMap<>();
         List<String> names = new ArrayList<>(TinyRun.METRICS);
-        names.addAll(List.of("grad_norm", "learning_rate", "epoch", "num_tokens", "sequences_per_second"));
+        names.addAll(List.of(
+                "grad_norm",
+                "learning_rate",
+                "epoch",
+                "num_tokens",
+                "sequences_per_second",
+                "lengths/margin_correlation"));
         for (String name : names) {
             values.put("eval_" + name, -2.2250738585072014E-308);
         }

@@ -37,10 +37,11 @@ import org.dpo4j.report.RunStart;
 public record TinyRun(List<Metrics> history, float[] weights) {
     static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, true);
 
-    /** TRL's names of the metrics of a preference loss, in TRL's order. */
+    /** Names of the metrics that every preference loss has: TRL's in TRL's order, then those of lengths. */
     static final List<String> METRICS =
             List.of(("loss rewards/chosen rewards/rejected rewards/accuracies rewards/margins logps/chosen"
-                            + " logps/rejected logits/chosen logits/rejected entropy mean_token_accuracy")
+                            + " logps/rejected logits/chosen logits/rejected entropy mean_token_accuracy lengths/chosen"
+                            + " lengths/rejected")
                     .split(" "));
 
     /** Writes the directory {@code model} of random weights, and 8 pairs in {@code pairs.jsonl}. */

@@ -15,6 +15,7 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.testkit.Tolerance;
@@ -104,7 +105,7 @@ class WeightAverageTest {
         TrainOptions options =
                 TinyRun.options().useEma(true).emaDecay(DECAY).build().train();
         try (Model model = TinyRun.model(on);
-                Optimizer optimizer = new Optimizer(model.parameters(), options, 3)) {
+                Optimizer optimizer = new Optimizer(model.parameters(), options, CountStep.Sums.NONE, 3)) {
             float[] first = step(model, optimizer, 1);
             assertThat(step(model, optimizer, Float.NaN)).isEqualTo(first);
             assertThat(step(model, optimizer, 1)).isNotEqualTo(first);

@@ -30,6 +30,7 @@ import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.kernels.decoder.LayerNorm;
@@ -191,7 +192,11 @@ class StructLayoutTest {
                 new Call("gradient_norm", on -> GradientNorm.compute(on, 0, 0, 0, 1, 0)),
                 new Call("adamw", on -> AdamW.step(on, update, moments, AdamWOptions.DEFAULT)),
                 new Call("adamw_8bit", on -> AdamW8bit.step(on, update, codes, AdamWOptions.DEFAULT)),
-                new Call("sgd", on -> Sgd.step(on, update, 0, new Sgd.Options(0, 0, false))),
+                new Call(
+                        "count_step",
+                        on -> CountStep.compute(
+                                on, new CountStep.Step(0, 0, 0), CountStep.Sums.NONE, CountStep.Corrections.NONE)),
+                new Call("sgd", on -> Sgd.step(on, update, 0, 0, new Sgd.Options(0, 0, 0, false))),
                 new Call("rmsprop", on -> RmsProp.step(on, update, state, new RmsProp.Options(0.99, 1e-8, 0, 0))),
                 new Call("lion", on -> Lion.step(on, update, 0, new Lion.Options(0.9, 0.99, 0))),
                 new Call("lerp", on -> Lerp.compute(on, array, array, 0, 1, 0.5f)),

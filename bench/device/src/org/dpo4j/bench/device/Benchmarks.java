@@ -274,6 +274,12 @@ final class Benchmarks {
                     OptimizerBenchmark::gradientNorm,
                     onGpu(shapes("count 134217728"), shapes("count 1003"))),
             moving(
+                    "count_step",
+                    s -> 16 * s.at("count"),
+                    Roofline.COPY,
+                    OptimizerBenchmark::countStep,
+                    onGpu(shapes("count 36"), shapes("count 36"))),
+            moving(
                     "adamw",
                     s -> OptimizerBenchmark.bytesOfAnElement(s) * s.at("count"),
                     Roofline.COPY,

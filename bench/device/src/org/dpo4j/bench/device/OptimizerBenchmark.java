@@ -5,6 +5,7 @@ import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
@@ -12,7 +13,7 @@ import org.dpo4j.testkit.ReferenceAdamW;
 import org.dpo4j.testkit.ReferenceGradientNorm;
 import org.dpo4j.testkit.Tolerance;
 
-/** gradient_norm and adamw. */
+/** gradient_norm, count_step and adamw. */
 final class OptimizerBenchmark {
     private static final int CHUNK = 1 << 20;
     private static final float RATE = 1e-6f;
@@ -43,6 +44,23 @@ final class OptimizerBenchmark {
                             i -> (i + 1) * Tolerance.roundedOnce(values[i])
                                     + Tolerance.doubles(fixture.count("count"), values[i]));
                 });
+    }
+
+    /** The first step, with sums of 0. */
+    static Prepared countStep(Fixture fixture) {
+        long count = fixture.at("count");
+        Operand clip = fixture.zeros(DType.F32, 1);
+        Operand steps = fixture.zeros(DType.F32, 1);
+        Operand corrections = fixture.zeros(DType.F32, 2);
+        Operand sums = fixture.zeros(DType.F32, 2 * count);
+        Operand kept = fixture.zeros(DType.F32, 2 * count);
+        return new Prepared(
+                turn -> CountStep.compute(
+                        fixture.device(),
+                        new CountStep.Step(clip.at(turn), steps.at(turn), sums.at(turn)),
+                        new CountStep.Sums(sums.at(turn), kept.at(turn), count),
+                        new CountStep.Corrections(corrections.at(turn), 0.5, 0.75)),
+                gate -> gate.values("bias corrections", new double[] {2, 4}, corrections.read(0, 2), i -> 0));
     }
 
     /** With {@code rounding stochastic}: bf16 parameters without fp32 master weights. */

@@ -67,8 +67,8 @@ final class UpdateBenchmark {
     static Prepared sgd(Fixture fixture) {
         Weights weights = Weights.place(fixture);
         Operand velocity = weights.state();
-        Sgd.Options options = new Sgd.Options(0.9, 0.1, false);
-        return weights.checked((update, turn) -> Sgd.step(fixture.device(), update, velocity.at(turn), options), i -> {
+        Sgd.Options options = new Sgd.Options(0.9, 0, 0.1, false);
+        return weights.checked((update, turn) -> Sgd.step(fixture.device(), update, velocity.at(turn), 0, options), i -> {
             ReferenceSgd reference = new ReferenceSgd(Bounded.exact(0));
             reference.step(weights.gradientAt(i), RATE, 1, 0.9, 0.1, false);
             return reference.parameter;

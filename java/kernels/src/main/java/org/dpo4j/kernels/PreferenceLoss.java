@@ -43,6 +43,16 @@ public final class PreferenceLoss {
         ENTROPY,
         /** Whether a chosen token is the argmax of the policy. */
         TOKEN_ACCURACY,
+        /** Tokens of chosen completions. This and the next four are counted only if lengths are given. */
+        LENGTH_CHOSEN,
+        /** Tokens of rejected completions. */
+        LENGTH_REJECTED,
+        /** The square of the length difference: tokens of chosen minus tokens of rejected. */
+        LENGTH_SQUARE,
+        /** The square of the margin. */
+        MARGIN_SQUARE,
+        /** The margin times the length difference. */
+        MARGIN_LENGTH,
         /** The baseline of a call of {@link UnpairedLoss}, once for each of its completions. */
         KL;
 

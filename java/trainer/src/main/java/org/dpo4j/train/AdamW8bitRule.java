@@ -1,11 +1,11 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW8bit;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.ParameterRange;
 import org.dpo4j.model.Parameters;
 
@@ -71,8 +71,8 @@ final class AdamW8bitRule implements OptimizerRule {
     }
 
     @Override
-    public void putFactors(ByteBuffer rates, int step) {
-        AdamWRule.putCorrections(rates, options, step);
+    public CountStep.Corrections corrections(long address) {
+        return new CountStep.Corrections(address, options.adamBeta1, options.adamBeta2);
     }
 
     @Override

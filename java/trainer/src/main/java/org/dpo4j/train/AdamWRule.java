@@ -1,10 +1,10 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.Parameters;
 
 /** AdamW with moments in f32, or in bf16 that are rounded stochastically. */
@@ -33,14 +33,8 @@ final class AdamWRule implements OptimizerRule {
     }
 
     @Override
-    public void putFactors(ByteBuffer rates, int step) {
-        putCorrections(rates, options, step);
-    }
-
-    /** {1 / (1 - beta1^step), 1 / (1 - beta2^step)}. */
-    static void putCorrections(ByteBuffer rates, OptimizerOptions options, int step) {
-        rates.putFloat((float) (1 / (1 - Math.pow(options.adamBeta1, step))))
-                .putFloat((float) (1 / (1 - Math.pow(options.adamBeta2, step))));
+    public CountStep.Corrections corrections(long address) {
+        return new CountStep.Corrections(address, options.adamBeta1, options.adamBeta2);
     }
 
     static AdamWOptions options(OptimizerOptions options, double weightDecay) {

@@ -2,22 +2,23 @@ package org.dpo4j.train;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.train.checkpoint.SavedState;
 
 /**
- * The gradient norms of the steps of a run, before clipping. They stay in a ring on the device until {@link #read}. A step
- * whose norm is not finite changes nothing: its clip factor is NaN, with which the update on the device does nothing. So
- * the host need not wait for a norm to skip a step; it learns of it when it reads.
+ * The gradient norms of the steps of a run, before clipping, and the number of steps that were applied. They stay on the
+ * device until {@link #read}, the norms in a ring. A step whose norm or loss is not finite changes nothing: its clip factor
+ * is NaN, with which the update on the device does nothing, and {@link CountStep} does not count it. So the host need not
+ * wait for a norm to skip a step; it learns of it when it reads.
  */
 final class GradientNorms implements AutoCloseable {
-    /** Bytes of {norm, clip factor}, padded to the alignment of an address. */
+    /** Bytes of {norm, clip factor, steps that were applied}, padded to the alignment of an address. */
     private static final int SLOT_BYTES = 16;
 
     private static final int MAX_RING = 1 << 16;
@@ -25,7 +26,7 @@ final class GradientNorms implements AutoCloseable {
     private final Parameters parameters;
     private final Device device;
     private final float maxNorm;
-    /** {norm, clip factor} of this step. */
+    /** {norm, clip factor, steps that were applied} of this step. */
     private final DeviceBuffer norm;
 
     private final DeviceBuffer norms;
@@ -33,7 +34,7 @@ final class GradientNorms implements AutoCloseable {
     private final ByteBuffer host;
     private final int ring;
     private final boolean isRingShort;
-    private final List<Integer> skipped = new ArrayList<>();
+    private final List<Skipped> skipped = new ArrayList<>();
     private int steps;
     /** Number of steps whose norms were read. */
     private int read;
@@ -41,6 +42,17 @@ final class GradientNorms implements AutoCloseable {
     private float last;
     /** The last step that changed the weights, counted from 1; 0 if there is none. */
     private int applied;
+
+    /** Number of steps that changed the weights, among those that were read. */
+    private int appliedSteps;
+
+    /**
+     * A step that changed nothing.
+     *
+     * @param step counted from 1
+     * @param isGradientFinite whether its gradient was finite, but its loss not
+     */
+    record Skipped(int step, boolean isGradientFinite) {}
 
     /**
      * Allocates the ring. {@link #read} must be called at least every {@code ring} steps to see all norms; a {@code ring}
@@ -80,7 +92,18 @@ final class GradientNorms implements AutoCloseable {
                 device, norm.address(), workspace.address(), parameters.gradients(), parameters.count(), maxNorm);
     }
 
-    /** Device address of the clip factor of this step, an f32; NaN if the gradient is not finite. */
+    /** Queues {@link CountStep} after {@link #compute}. The first of the sums, if there are any, is that of losses. */
+    void count(CountStep.Sums sums, CountStep.Corrections corrections) {
+        long loss = sums.count() == 0 ? 0 : sums.address();
+        CountStep.compute(device, new CountStep.Step(clip(), steps(), loss), sums, corrections);
+    }
+
+    /** Device address of the number of steps that were applied, an i32. */
+    long steps() {
+        return norm.address() + 2 * Float.BYTES;
+    }
+
+    /** Device address of the clip factor of this step, an f32; NaN if the step is skipped. */
     long clip() {
         return norm.address() + Float.BYTES;
     }
@@ -110,15 +133,20 @@ final class GradientNorms implements AutoCloseable {
         int count = isWrapped ? ring : steps - read;
         host.clear().limit(SLOT_BYTES * count);
         device.download(host, norms.address() + (long) SLOT_BYTES * begin);
-        FloatBuffer values = host.clear().asFloatBuffer();
+        host.clear();
         while (read < steps) {
-            last = values.get(SLOT_BYTES / Float.BYTES * (read % ring - begin));
-            read++;
-            if (Float.isFinite(last)) {
-                applied = read;
-            } else {
-                skipped.add(read);
-            }
+            readSlot(SLOT_BYTES * (read % ring - begin));
+        }
+    }
+
+    private void readSlot(int at) {
+        last = host.getFloat(at);
+        appliedSteps = host.getInt(at + 2 * Float.BYTES);
+        read++;
+        if (Float.isFinite(host.getFloat(at + Float.BYTES))) {
+            applied = read;
+        } else {
+            skipped.add(new Skipped(read, Float.isFinite(last)));
         }
     }
 
@@ -137,20 +165,24 @@ final class GradientNorms implements AutoCloseable {
         return applied;
     }
 
-    /** The steps that were skipped, counted from 1, among those read since the last call. */
-    List<Integer> takeSkipped() {
-        List<Integer> taken = List.copyOf(skipped);
+    /** The steps that were skipped, among those read since the last call. */
+    List<Skipped> takeSkipped() {
+        List<Skipped> taken = List.copyOf(skipped);
         skipped.clear();
         return taken;
     }
 
-    /** Lists the number of steps. Waits for the steps. */
+    /** Lists the number of steps, and of those that were applied. Waits for the steps. */
     void state(SavedState saved) {
         read();
         saved.whole("gradient_norms", () -> steps, value -> {
             steps = (int) value;
             read = steps;
             applied = steps;
+        });
+        saved.whole("applied_steps", () -> appliedSteps, value -> {
+            appliedSteps = (int) value;
+            device.upload(steps(), new int[] {appliedSteps});
         });
     }
 

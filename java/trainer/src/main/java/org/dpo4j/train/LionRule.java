@@ -1,6 +1,5 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.List;
 import org.dpo4j.kernels.decoder.Lion;
 import org.dpo4j.model.Parameters;
@@ -26,9 +25,6 @@ final class LionRule implements OptimizerRule {
     public List<StateArray> arrays() {
         return List.of(new StateArray("exp_avg", "F32", count));
     }
-
-    @Override
-    public void putFactors(ByteBuffer rates, int step) {}
 
     @Override
     public void queue(Weights weights, long[] arrays) {

@@ -9,7 +9,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.checkpoint.SavedState;
 
-/** Tells the user which steps were skipped because their gradient was not finite, and ends the run if there are too many. */
+/** Tells the user which steps were skipped because their gradient or loss was not finite, and ends the run if there are too many. */
 final class NonFiniteSteps {
     /** Maximum number of rows that a line names. */
     private static final int MAX_ROWS = 20;
@@ -35,15 +35,18 @@ final class NonFiniteSteps {
     /**
      * A step was skipped. Throws if it is one too many, or if no step of the run changed the weights.
      *
-     * @param step the step, counted from 1
+     * @param skipped the step
      * @param rows its rows
      * @param applied the last step that changed the weights
      * @param trained the last step
      * @param advice what to do if the run ends
      */
-    void report(int step, Rows rows, int applied, int trained, Supplier<String> advice) {
+    void report(GradientNorms.Skipped skipped, Rows rows, int applied, int trained, Supplier<String> advice) {
         count++;
-        String what = "the gradient of step " + step + " is not finite, so it was not applied";
+        int step = skipped.step();
+        String what = skipped.isGradientFinite()
+                ? "the loss of step " + step + " is not finite, although its gradient is, so the step was not applied"
+                : "the gradient of step " + step + " is not finite, so it was not applied";
         boolean isTooMany = count > max;
         if (isTooMany || (applied == 0 && trained == total)) {
             throw new Dpo4jException(what + " and training stops" + (applied > step ? " after step " + trained : "")
@@ -52,6 +55,15 @@ final class NonFiniteSteps {
         }
         listener.notice(
                 what + " and training goes on (" + count + " of at most " + max + " such steps); " + rows.words());
+    }
+
+    /** Tells the listener at the end of the run how many of its steps were skipped, if any were. */
+    void tellCount() {
+        if (count > 0) {
+            listener.notice(count + " of " + total
+                    + " steps did not change the weights, because their gradient or loss was" + " not finite"
+                    + (2 * count > total ? ": the model is hardly trained; look at the rows" : ""));
+        }
     }
 
     /** Number of steps that were skipped. */
@@ -68,7 +80,7 @@ final class NonFiniteSteps {
      * Training rows, by their positions in the list of all.
      *
      * @param step all rows of a step
-     * @param nonFinite those whose gradient alone is not finite
+     * @param nonFinite those whose gradient or loss alone is not finite
      * @param place file and line of a row, which may read the files again
      */
     record Rows(List<Integer> step, List<Integer> nonFinite, IntFunction<String> place) {

@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.Set;
 import org.dpo4j.data.Prompt;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.PassMemory;
@@ -72,6 +73,17 @@ interface Objective extends AutoCloseable {
      */
     void begin(Reference reference, RunListener listener);
 
+    /**
+     * The sums to which {@link #accumulate} adds on the device, the first of which is that of losses. A skipped step leaves
+     * them as they were. None if the objective adds up its losses on the host.
+     */
+    default CountStep.Sums sums() {
+        return CountStep.Sums.NONE;
+    }
+
+    /** A step was skipped, so the terms that its {@link #accumulate} has added on the host do not count. */
+    default void drop(int step) {}
+
     /** Lists what {@link #metrics} will read: sums and running means. Waits for the steps. */
     void state(SavedState saved);
 
@@ -89,7 +101,7 @@ interface Objective extends AutoCloseable {
      */
     void accumulate(List<int[]> microBatches, int step);
 
-    /** Means over the terms since the last call, under TRL's names. */
+    /** Means over the terms since the last call, under TRL's names. NaN if there are none, because all steps were skipped. */
     Map<String, Double> metrics();
 
     /** The sets of evaluation rows; empty if there are none. */

@@ -10,6 +10,7 @@ import java.util.Locale;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.kernels.decoder.Lerp;
 import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.kernels.decoder.WeightUpdate.Rounding;
@@ -21,9 +22,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Updates the weights of a model by an {@link OptimizerRule}. The state is on their device: the rule's arrays, and 4 bytes
  * per weight for the f32 master copy of bf16 weights. Without a master copy, bf16 weights are rounded stochastically. A
- * step queues work and does not wait. If the gradient is not finite, the step changes nothing: neither weights nor state.
- * With {@code use_ema} the average of the weights is part of the state.
- * The step counts all the same for bias corrections and random bits, which are functions of the number of the step.
+ * step queues work and does not wait. If the gradient or the loss is not finite, the step changes nothing: neither weights
+ * nor state, the sums of the objective, nor the number of steps on which bias corrections depend. With {@code use_ema} the
+ * average of the weights is part of the state. Random bits are a function of the number of the step, skipped ones included.
  */
 final class Optimizer implements AutoCloseable {
     /** Bytes of the rates, padded to the alignment of an address. */
@@ -37,6 +38,7 @@ final class Optimizer implements AutoCloseable {
     private final Graphs graphs;
     private final GradientNorms norms;
     private final OptimizerRule rule;
+    private final CountStep.Sums sums;
     private final boolean isStochastic;
     private final long seed;
     /** One for each array of the rule. */
@@ -48,13 +50,19 @@ final class Optimizer implements AutoCloseable {
     private final ByteBuffer host;
     private int steps;
 
-    /** Allocates the state. {@code ring}: the number of steps after which {@link #norms} are read. */
-    Optimizer(Parameters parameters, TrainOptions options, int ring) {
+    /**
+     * Allocates the state.
+     *
+     * @param sums of the objective, which a skipped step leaves as they were
+     * @param ring the number of steps after which {@link #norms} are read
+     */
+    Optimizer(Parameters parameters, TrainOptions options, CountStep.Sums sums, int ring) {
         this.graphs = new Graphs(parameters.device(), options.step().hasGraphs(parameters.device()));
         this.parameters = parameters;
         this.device = parameters.device();
         this.norms = new GradientNorms(parameters, (float) options.optimizer().maxGradNorm, ring);
         this.rule = OptimizerRules.find(parameters, options.optimizer());
+        this.sums = sums;
         this.isStochastic = options.optimizer().bf16StochasticRound;
         this.seed = options.seeds().seed;
         rule.arrays().forEach(array -> arrays.add(zeros(array.bytes())));
@@ -68,10 +76,7 @@ final class Optimizer implements AutoCloseable {
         this.host = ByteBuffer.allocateDirect(STEP_BYTES).order(ByteOrder.nativeOrder());
     }
 
-    /**
-     * Queues one step at this learning rate, then zeroes the gradients. Weights do not change if the gradient is not
-     * finite.
-     */
+    /** Queues one step at this learning rate, then zeroes the gradients. */
     void step(double learningRate) {
         norms.beginStep();
         steps++;
@@ -82,6 +87,7 @@ final class Optimizer implements AutoCloseable {
 
     private void queueStep() {
         norms.compute();
+        norms.count(sums, rule.corrections(rates.address() + Float.BYTES));
         rule.queue(
                 new Clipped(norms.clip()),
                 arrays.stream().mapToLong(DeviceBuffer::address).toArray());
@@ -150,6 +156,11 @@ final class Optimizer implements AutoCloseable {
         }
 
         @Override
+        public long steps() {
+            return norms.steps();
+        }
+
+        @Override
         public WeightUpdate update(long begin, long end) {
             long bytes = Float.BYTES * begin;
             return new WeightUpdate(
@@ -163,10 +174,9 @@ final class Optimizer implements AutoCloseable {
         }
     }
 
-    /** {learning rate, numbers of the rule}, then {seed, t}; t counted from 1. */
+    /** {learning rate, place for bias corrections}, then {seed, t}; t counted from 1. */
     private void uploadRates(double learningRate) {
         host.clear().putFloat((float) learningRate);
-        rule.putFactors(host, steps);
         host.position(SLOT_BYTES).putInt((int) seed).putInt((int) (seed >> 32)).putInt(steps);
         device.upload(rates.address(), host.flip());
     }

@@ -1,8 +1,8 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.List;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.kernels.decoder.WeightUpdate;
 import org.dpo4j.model.Parameters;
 
@@ -18,8 +18,10 @@ sealed interface OptimizerRule permits AdamWRule, AdamW8bitRule, SgdRule, RmsPro
     /** The arrays of the state. */
     List<StateArray> arrays();
 
-    /** Writes the numbers that the kernels read after the learning rate. Steps count from 1. */
-    void putFactors(ByteBuffer rates, int step);
+    /** The bias corrections that the update reads, to be written at {@code address}, after the learning rate. */
+    default CountStep.Corrections corrections(long address) {
+        return CountStep.Corrections.NONE;
+    }
 
     /**
      * Queues the update of all weights.
@@ -31,6 +33,9 @@ sealed interface OptimizerRule permits AdamWRule, AdamW8bitRule, SgdRule, RmsPro
     /** The weights that are updated. */
     interface Weights {
         Device device();
+
+        /** Device address of the number of steps that were applied, this one included, an i32. */
+        long steps();
 
         /** The weights {@code [begin, end)} with their gradients. {@code begin} is a multiple of 128. */
         WeightUpdate update(long begin, long end);

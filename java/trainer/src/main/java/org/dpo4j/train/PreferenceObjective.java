@@ -20,6 +20,7 @@ import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
@@ -41,7 +42,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     private static final int EVALUATION = 1;
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
-    private static final long MEAN_BYTES = 2L * Double.BYTES;
+    /** The running mean is behind the metrics. */
+    private static final int MEAN = PreferenceLoss.METRICS;
+
+    private static final int MEAN_COUNT = 2;
 
     private final DpoOptions options;
     private final PairLayout layout;
@@ -56,9 +60,8 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     private final DeviceBuffer weights;
     private final DeviceBuffer losses;
     private final DeviceBuffer dSums;
-    private final DeviceBuffer metrics;
+    private final StepSums sums;
     private final DeviceBuffer evalMetrics;
-    private final DeviceBuffer runningMean;
     private final DeviceBuffer evalRunningMean;
     private final DeviceBuffer workspace;
     private final HostBuffer host;
@@ -116,14 +119,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         weights = device.allocate(hasWeights ? (long) Float.BYTES * maxBatch : 0);
         losses = device.allocate((long) Float.BYTES * maxBatch);
         dSums = device.allocate(2L * Float.BYTES * maxBatch);
-        metrics = device.allocate(METRICS_BYTES);
+        sums = new StepSums(device, MEAN + MEAN_COUNT);
         evalMetrics = device.allocate(METRICS_BYTES);
-        runningMean = device.allocate(MEAN_BYTES);
-        evalRunningMean = device.allocate(MEAN_BYTES);
+        evalRunningMean = device.allocate((long) Double.BYTES * MEAN_COUNT);
         workspace = device.allocate(PreferenceLoss.workspaceBytes(maxBatch, options.preference()));
         host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, 2L * Float.BYTES * maxBatch));
-        trainingLoss = new PairLoss(metrics, runningMean);
-        evaluationLoss = new PairLoss(evalMetrics, evalRunningMean);
+        trainingLoss = new PairLoss(sums.address(0), sums.address(MEAN));
+        evaluationLoss = new PairLoss(evalMetrics.address(), evalRunningMean.address());
     }
 
     /** Sums for the policy, with the statistics that metrics and WPO read. */
@@ -213,21 +215,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     public long bytes() {
-        return buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
+        return sums.bytes() + buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
     }
 
     private List<DeviceBuffer> buffers() {
-        return List.of(
-                scale,
-                references,
-                weights,
-                losses,
-                dSums,
-                metrics,
-                evalMetrics,
-                runningMean,
-                evalRunningMean,
-                workspace);
+        return List.of(scale, references, weights, losses, dSums, evalMetrics, evalRunningMean, workspace);
     }
 
     @Override
@@ -268,12 +260,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         super.begin(reference, listener);
         trainingLoss.begin(reference.sums(TRAINING, host));
         evaluationLoss.begin(reference.sums(EVALUATION, host));
-        device.fill(metrics.address(), 0, METRICS_BYTES);
-        device.fill(runningMean.address(), 0, MEAN_BYTES);
+        sums.clear(0, MEAN + MEAN_COUNT);
     }
 
     @Override
-    void beginStep(int[] step) {
+    void beginStep(int[] step, int number) {
         uploadScale(rows, step);
     }
 
@@ -284,9 +275,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
+    public CountStep.Sums sums() {
+        return sums.sums();
+    }
+
+    @Override
     public void state(SavedState saved) {
-        saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
-        saved.array("running_mean", "F64", runningMean.address(), MEAN_BYTES / Double.BYTES);
+        sums.state(saved, "metrics");
     }
 
     @Override
@@ -301,7 +296,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     public Map<String, Double> metrics() {
-        return readMeans(metrics);
+        Map<String, Double> means = readMeans(sums.address(0));
+        sums.clear(0, PreferenceLoss.METRICS);
+        return means;
     }
 
     @Override
@@ -310,17 +307,18 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         uploadScale(evalRows, set.rows());
         forEachEvaluationBatch(set, (batch, logProbs) -> {
             // Evaluation uses the running mean of training but does not change it.
-            device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
+            device.copy(evalRunningMean.address(), sums.address(MEAN), evalRunningMean.bytes());
             evaluationLoss.setBatch(evalRows, batch);
             evaluationLoss.upload(0, 2 * batch.length);
             evaluationLoss.dSums(logProbs, 2 * batch.length);
         });
-        return readMeans(evalMetrics);
+        return readMeans(evalMetrics.address());
     }
 
     @Override
     public void close() {
         super.close();
+        sums.close();
         buffers().forEach(DeviceBuffer::close);
     }
 
@@ -334,14 +332,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         host.uploadFloats(scale.address(), new float[] {1f / pairs, token});
     }
 
-    /** The loss of the micro-batch that {@link #setBatch} names. Adds its metrics to {@code metrics}. */
+    /** The loss of the micro-batch that {@link #setBatch} names. Adds its metrics to those at an address. */
     private final class PairLoss implements CompletionLoss {
-        private final DeviceBuffer metrics;
-        private final DeviceBuffer mean;
+        private final long metrics;
+        private final long mean;
         private Reference.Sums reference = Reference.NONE.sums(0, host);
         private float[] factors = {};
 
-        PairLoss(DeviceBuffer metrics, DeviceBuffer mean) {
+        PairLoss(long metrics, long mean) {
             this.metrics = metrics;
             this.mean = mean;
         }
@@ -382,11 +380,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         public long dSums(LogProbs logProbs, int count) {
             PreferenceLoss.compute(
                     device,
-                    new PairResults(
-                            losses.address(),
-                            dSums.address(),
-                            metrics.address(),
-                            options.bcoRunningMean() ? mean.address() : 0),
+                    new PairResults(losses.address(), dSums.address(), metrics, options.bcoRunningMean() ? mean : 0),
                     new PairLogProbs(
                             logProbs.sums(),
                             options.hasReference() ? references.address() : 0,
@@ -401,11 +395,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         }
     }
 
-    /** Reads means under TRL's names and resets the sums to 0. */
-    private Map<String, Double> readMeans(DeviceBuffer from) {
-        double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
-        device.fill(from.address(), 0, METRICS_BYTES);
-        return PreferenceMeans.of(sums, options.hasRewards());
+    /** Reads means under TRL's names. */
+    private Map<String, Double> readMeans(long from) {
+        return PreferenceMeans.of(host.downloadDoubles(from, PreferenceLoss.METRICS), options.hasRewards());
     }
 
     private static @Nullable String wholeBatch(DpoOptions options) {

@@ -1,6 +1,5 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.dpo4j.kernels.decoder.RmsProp;
@@ -37,9 +36,6 @@ final class RmsPropRule implements OptimizerRule {
         }
         return arrays;
     }
-
-    @Override
-    public void putFactors(ByteBuffer rates, int step) {}
 
     @Override
     public void queue(Weights weights, long[] arrays) {

@@ -88,8 +88,8 @@ abstract class RowObjective<T> implements Objective {
     /** {@link CompletionLoss#group} of the loss. */
     abstract int group();
 
-    /** Prepares a step over these rows: uploads their weights in the mean. */
-    abstract void beginStep(int[] step);
+    /** Prepares a step over these rows: uploads their weights in the mean. {@code number} is that of the step. */
+    abstract void beginStep(int[] step, int number);
 
     /** The loss of a micro-batch of the step. */
     abstract CompletionLoss loss(int[] microBatch);
@@ -192,7 +192,7 @@ abstract class RowObjective<T> implements Objective {
 
     @Override
     public final void accumulate(List<int[]> microBatches, int step) {
-        beginStep(microBatches.stream().flatMapToInt(IntStream::of).toArray());
+        beginStep(microBatches.stream().flatMapToInt(IntStream::of).toArray(), step);
         for (int[] batch : microBatches) {
             PackedBatch packed = pack(select(rows, batch));
             training.accumulate(packed, loss(batch), new EmbeddingNoise.Key(step, sequences(packed, batch)));

@@ -64,7 +64,8 @@ final class RunState implements AutoCloseable {
         this.plateau = options.step().plateau();
         this.reference = reference;
         objective.begin(reference, listener);
-        this.optimizer = new Optimizer(parameters, options, options.logging().loggingInterval(steps.total()));
+        this.optimizer = new Optimizer(
+                parameters, options, objective.sums(), options.logging().loggingInterval(steps.total()));
     }
 
     /** Lists what a checkpoint stores beside the weights. Waits for the steps. */
@@ -163,24 +164,29 @@ final class RunState implements AutoCloseable {
         reference.afterStep(step);
     }
 
-    /** On a device where reading does not wait, does as {@link #metrics} if the gradient of a step was not finite. */
+    /** On a device where reading does not wait, does as {@link #metrics} if a step was skipped. */
     void checkGradient() {
         if (optimizer.norms().isReady()) {
             reportNonFinite();
         }
     }
 
-    /** Number of steps that were skipped because their gradient was not finite, among those that were read. */
+    /** Number of steps that were skipped because their gradient or loss was not finite, among those that were read. */
     int nonFiniteSteps() {
         return nonFinite.count();
+    }
+
+    /** Tells the listener how many steps of the run were skipped. */
+    void tellNonFiniteSteps() {
+        nonFinite.tellCount();
     }
 
     private void reportNonFinite() {
         GradientNorms norms = optimizer.norms();
         norms.read();
-        for (int skipped : norms.takeSkipped()) {
-            nonFinite.report(skipped, rows(skipped), norms.applied(), step, this::advice);
-        }
+        List<GradientNorms.Skipped> all = norms.takeSkipped();
+        all.forEach(skipped -> objective.drop(skipped.step() - 1));
+        all.forEach(skipped -> nonFinite.report(skipped, rows(skipped.step()), norms.applied(), step, this::advice));
     }
 
     private String advice() {
@@ -189,7 +195,7 @@ final class RunState implements AutoCloseable {
                 : "lower learning_rate, or look at the rows";
     }
 
-    /** The rows of a step, and those whose gradient alone is not finite with the weights of now. Waits for each. */
+    /** The rows of a step, and those whose gradient or loss alone is not finite with the weights of now. Waits for each. */
     private NonFiniteSteps.Rows rows(int skipped) {
         List<Integer> all = new ArrayList<>();
         List<Integer> found = new ArrayList<>();
@@ -200,11 +206,10 @@ final class RunState implements AutoCloseable {
             for (int[] batch : steps.microBatches(skipped - 1)) {
                 for (int row : batch) {
                     all.add(row);
-                    objective.accumulate(List.of(new int[] {row}), skipped - 1);
-                    if (!Float.isFinite(optimizer.norms().now())) {
+                    if (!isFinite(row, skipped)) {
                         found.add(row);
                     }
-                    parameters.zeroGradients();
+                    restore.run();
                 }
             }
         } finally {
@@ -214,10 +219,19 @@ final class RunState implements AutoCloseable {
         return new NonFiniteSteps.Rows(all, found, objective::place);
     }
 
+    /** Whether gradient and loss of a row of a step are finite. The sums that the loss is added to are. */
+    private boolean isFinite(int row, int step) {
+        objective.accumulate(List.of(new int[] {row}), step - 1);
+        double loss = objective.metrics().getOrDefault("loss", Double.NaN);
+        float norm = optimizer.norms().now();
+        parameters.zeroGradients();
+        return Double.isFinite(loss) && Float.isFinite(norm);
+    }
+
     /**
      * Waits for the steps and returns means over the terms since the last call, and {@code grad_norm} of the last step.
-     * Tells the listener which steps were skipped since the last call, because their gradient was not finite. Throws if
-     * there are more than {@code max_nonfinite_steps} in all.
+     * Tells the listener which steps were skipped since the last call, because their gradient or loss was not finite.
+     * Throws if there are more than {@code max_nonfinite_steps} in all.
      */
     Map<String, Double> metrics() {
         reportNonFinite();

@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,7 +24,7 @@ import org.dpo4j.train.checkpoint.SavedState;
 /**
  * The mean cross entropy over target tokens. The loss of a token is minus its log-prob, so the gradient with respect to
  * each sum of log-probs is the same number, -1 / targets. Sums are kept on the device until metrics are read, or the
- * buffer is full.
+ * buffer is full, and then added on the host, by step, so that those of a skipped step can be dropped.
  */
 final class SequenceObjective extends RowObjective<Sequence> {
     /** Maximum number of sums kept on the device: 4 MiB. */
@@ -48,6 +49,22 @@ final class SequenceObjective extends RowObjective<Sequence> {
             }
             device.copy(kept.address() + (long) Float.BYTES * keptSums, logProbs.sums(), (long) Float.BYTES * count);
             keptSums += count;
+            steps.get(steps.size() - 1).unread += count;
+        }
+    }
+
+    /** What a step has added to the loss. */
+    private static final class StepTerms {
+        final int number;
+        final long terms;
+        /** Sums that are still on the device. */
+        int unread;
+
+        double sum;
+
+        StepTerms(int number, long terms) {
+            this.number = number;
+            this.terms = terms;
         }
     }
 
@@ -58,6 +75,9 @@ final class SequenceObjective extends RowObjective<Sequence> {
     private final CompletionLoss loss = new CrossEntropy();
     private final int capacity;
     private int keptSums;
+    /** The steps since {@link #readSum} and {@link #terms} were added up. */
+    private final List<StepTerms> steps = new ArrayList<>();
+
     private double readSum;
     private long terms;
 
@@ -152,12 +172,18 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
-    void beginStep(int[] step) {
+    void beginStep(int[] step, int number) {
         long targets = terms(select(rows, step));
         float[] gradient = new float[trainBatch];
         Arrays.fill(gradient, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
-        terms += targets;
+        steps.add(new StepTerms(number, targets));
+    }
+
+    @Override
+    public void drop(int step) {
+        readKept();
+        steps.removeIf(each -> each.number == step);
     }
 
     @Override
@@ -167,7 +193,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
 
     @Override
     public void state(SavedState saved) {
-        readKept();
+        addUp();
         saved.real("loss_sum", () -> readSum, value -> readSum = value);
         saved.whole("loss_terms", () -> terms, value -> terms = value);
     }
@@ -184,7 +210,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
 
     @Override
     public Map<String, Double> metrics() {
-        readKept();
+        addUp();
         double loss = -readSum / terms;
         readSum = 0;
         terms = 0;
@@ -211,8 +237,23 @@ final class SequenceObjective extends RowObjective<Sequence> {
         List.of(dSums, kept).forEach(DeviceBuffer::close);
     }
 
+    private void addUp() {
+        readKept();
+        steps.forEach(step -> {
+            readSum += step.sum;
+            terms += step.terms;
+        });
+        steps.clear();
+    }
+
     private void readKept() {
-        readSum += sum(host.downloadFloats(kept.address(), keptSums));
+        float[] sums = host.downloadFloats(kept.address(), keptSums);
+        int begin = 0;
+        for (StepTerms step : steps) {
+            step.sum += sum(Arrays.copyOfRange(sums, begin, begin + step.unread));
+            begin += step.unread;
+            step.unread = 0;
+        }
         keptSums = 0;
     }
 

@@ -1,6 +1,5 @@
 package org.dpo4j.train;
 
-import java.nio.ByteBuffer;
 import java.util.List;
 import org.dpo4j.kernels.decoder.Sgd;
 import org.dpo4j.model.Parameters;
@@ -33,18 +32,14 @@ final class SgdRule implements OptimizerRule {
     }
 
     @Override
-    public void putFactors(ByteBuffer rates, int step) {
-        rates.putFloat((float) (step == 1 ? 1 : 1 - dampening));
-    }
-
-    @Override
     public void queue(Weights weights, long[] arrays) {
         for (Range range : ranges) {
             Sgd.step(
                     weights.device(),
                     weights.update(range.begin(), range.end()),
                     momentum == 0 ? 0 : range.at(arrays[0]),
-                    new Sgd.Options(momentum, range.weightDecay(), nesterov));
+                    weights.steps(),
+                    new Sgd.Options(momentum, dampening, range.weightDecay(), nesterov));
         }
     }
 }

@@ -203,6 +203,7 @@ final class TrainLoop {
         if (!state.isOver()) {
             listener.notice(checkpoints.best().stop(state.step()));
         }
+        state.tellNonFiniteSteps();
     }
 
     private void evaluateIfDue() {
@@ -258,6 +259,7 @@ final class TrainLoop {
         double seconds = seconds(loggedAt);
         values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds);
         throughput.addTo(values, state.tokens() - loggedTokens, state.decoderTokens() - loggedDecoderTokens, seconds);
+        MemoryUse.addTo(values, state.objective().model().device());
         Metrics line = new Metrics(state.step(), values);
         write(line);
         diagnoses.add(line).forEach(listener::diagnosis);
@@ -301,7 +303,7 @@ final class TrainLoop {
         return new Metrics(state.step(), values);
     }
 
-    /** Throws if the mean loss is not finite: a loss can overflow even if its gradient does not. */
+    /** Throws if the mean loss is not finite: that of sft is added up on the host, which does not know it in time to skip the step. */
     private static void requireFinite(int done, Map<String, Double> values) {
         double loss = values.getOrDefault("loss", 0.0);
         if (!Double.isFinite(loss)) {

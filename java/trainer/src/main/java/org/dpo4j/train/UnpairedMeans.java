@@ -21,6 +21,8 @@ final class UnpairedMeans {
         NAMES.put("logits/rejected", Metric.LOGIT_REJECTED);
         NAMES.put("entropy", Metric.ENTROPY);
         NAMES.put("mean_token_accuracy", Metric.TOKEN_ACCURACY);
+        NAMES.put("lengths/chosen", Metric.LENGTH_CHOSEN);
+        NAMES.put("lengths/rejected", Metric.LENGTH_REJECTED);
     }
 
     private UnpairedMeans() {}
@@ -37,10 +39,15 @@ final class UnpairedMeans {
 
     /**
      * The mean of each metric over the rows or tokens that have it. Metrics of a label that no row has are left out. The
-     * margin is the mean reward of desirable completions minus that of undesirable ones.
+     * margin is the mean reward of desirable completions minus that of undesirable ones. All are NaN if there is no row,
+     * because every step was skipped.
      */
-    static Map<String, Double> of(double[] metrics) {
+    static Map<String, Double> of(double[] metrics, boolean hasBaseline) {
         Map<String, Double> means = new LinkedHashMap<>();
+        if (Metric.LOSS.count(metrics) == 0) {
+            names(hasBaseline).forEach(name -> means.put(name, Double.NaN));
+            return means;
+        }
         NAMES.forEach((name, metric) -> {
             if (metric.count(metrics) > 0) {
                 means.put(name, metric.mean(metrics));

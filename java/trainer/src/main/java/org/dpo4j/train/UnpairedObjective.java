@@ -20,6 +20,7 @@ import org.dpo4j.kernels.UnpairedLoss.Baseline;
 import org.dpo4j.kernels.UnpairedLoss.Scale;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
+import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
@@ -58,7 +59,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     private final DeviceBuffer otherReferences;
     private final DeviceBuffer losses;
     private final DeviceBuffer dSums;
-    private final DeviceBuffer metrics;
+    private final StepSums metrics;
     private final DeviceBuffer evalMetrics;
     private final HostBuffer host;
     /**
@@ -103,7 +104,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         otherReferences = device.allocate(words);
         losses = device.allocate(words);
         dSums = device.allocate(words);
-        metrics = device.allocate(METRICS_BYTES);
+        metrics = new StepSums(device, PreferenceLoss.METRICS);
         evalMetrics = device.allocate(METRICS_BYTES);
         host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, words));
         begin(Reference.NONE);
@@ -185,11 +186,12 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     @Override
     public long bytes() {
-        return buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
+        return metrics.bytes()
+                + buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
     }
 
     private List<DeviceBuffer> buffers() {
-        return List.of(scale, references, labels, otherSums, otherReferences, losses, dSums, metrics, evalMetrics);
+        return List.of(scale, references, labels, otherSums, otherReferences, losses, dSums, evalMetrics);
     }
 
     /** Evaluation and the passes for the baseline share a {@link ScoringModel}. */
@@ -236,7 +238,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     public void begin(Reference reference, RunListener listener) {
         super.begin(reference, listener);
         begin(reference);
-        device.fill(metrics.address(), 0, METRICS_BYTES);
+        metrics.clear(0, PreferenceLoss.METRICS);
         @Nullable String advice = LabelBalance.of(rows).advice(options.loss());
         if (advice != null) {
             listener.notice(advice);
@@ -252,7 +254,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
-    void beginStep(int[] step) {
+    void beginStep(int[] step, int number) {
         uploadScale(step.length);
     }
 
@@ -263,7 +265,8 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     @Override
     CompletionLoss loss(int[] microBatch) {
         scoreOthers(others, ofOthers, microBatch);
-        BatchLoss loss = trainingLosses.computeIfAbsent(microBatch.length, rows -> new BatchLoss(rows, metrics));
+        BatchLoss loss =
+                trainingLosses.computeIfAbsent(microBatch.length, rows -> new BatchLoss(rows, metrics.address(0)));
         loss.setBatch(rows, own, microBatch);
         return loss;
     }
@@ -279,8 +282,13 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
     }
 
     @Override
+    public CountStep.Sums sums() {
+        return metrics.sums();
+    }
+
+    @Override
     public void state(SavedState saved) {
-        saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
+        metrics.state(saved, "metrics");
     }
 
     @Override
@@ -295,7 +303,9 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     @Override
     public Map<String, Double> metrics() {
-        return readMeans(metrics);
+        Map<String, Double> means = readMeans(metrics.address(0));
+        metrics.clear(0, PreferenceLoss.METRICS);
+        return means;
     }
 
     @Override
@@ -308,35 +318,34 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
         uploadScale(set.size());
         forEachEvaluationBatch(set, (batch, logProbs) -> {
-            BatchLoss loss = new BatchLoss(batch.length, evalMetrics);
+            BatchLoss loss = new BatchLoss(batch.length, evalMetrics.address());
             loss.setBatch(evalRows, evalOwn, batch);
             loss.upload(0, batch.length);
             loss.dSums(logProbs, batch.length);
         });
-        return readMeans(evalMetrics);
+        return readMeans(evalMetrics.address());
     }
 
-    /** Reads means under TRL's names and resets the sums to 0. */
-    private Map<String, Double> readMeans(DeviceBuffer from) {
-        double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
-        device.fill(from.address(), 0, METRICS_BYTES);
-        return UnpairedMeans.of(sums);
+    /** Reads means under TRL's names. */
+    private Map<String, Double> readMeans(long from) {
+        return UnpairedMeans.of(host.downloadDoubles(from, PreferenceLoss.METRICS), options.hasBaseline());
     }
 
     @Override
     public void close() {
         super.close();
+        metrics.close();
         buffers().forEach(DeviceBuffer::close);
     }
 
-    /** The loss of a micro-batch. Adds its metrics to {@code metrics}. */
+    /** The loss of a micro-batch. Adds its metrics to those at the address {@code metrics}. */
     private final class BatchLoss implements CompletionLoss {
         private final Baseline baseline;
-        private final DeviceBuffer metrics;
+        private final long metrics;
         private Reference.Sums reference = own;
         private int[] desirable = {};
 
-        BatchLoss(int count, DeviceBuffer metrics) {
+        BatchLoss(int count, long metrics) {
             this.baseline = options.hasBaseline()
                     ? new Baseline(otherSums.address(), otherReferences.address(), count)
                     : Baseline.NONE;
@@ -367,7 +376,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         public long dSums(LogProbs logProbs, int count) {
             UnpairedLoss.compute(
                     device,
-                    new UnpairedResults(losses.address(), dSums.address(), metrics.address()),
+                    new UnpairedResults(losses.address(), dSums.address(), metrics),
                     new UnpairedLogProbs(
                             logProbs.sums(),
                             references.address(),

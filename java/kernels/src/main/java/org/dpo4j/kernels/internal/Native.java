@@ -193,6 +193,9 @@ public final class Native {
     public static native int dpo4j_gradient_norm(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_gradient_norm_params*") long params);
 
+    public static native int dpo4j_count_step(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_count_step_params*") long params);
+
     public static native int dpo4j_adamw(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_adamw_params*") long params);
 

@@ -36,12 +36,24 @@ record Panel(String title, String note, boolean isShare, List<Line> metrics) {
                     false,
                     both(RunMetrics.LOG_RATIO)),
             new Panel("KL", "to the reference, in nats", false, one("kl", "KL")),
+            new Panel(
+                    "Length bias",
+                    "correlation of the reward margin with the length difference of chosen and rejected; near 1, the"
+                            + " longer completion wins",
+                    false,
+                    one("lengths/margin_correlation", "correlation")),
+            new Panel("Lengths", "tokens of a completion, on average", false, both("lengths/")),
             new Panel("Log-probs", "sum over the tokens of a completion, in nats", false, both("logps/")),
             new Panel("Learning rate", "", false, one("learning_rate", "learning rate")),
             new Panel("Gradient norm", "before clipping", false, one("grad_norm", "gradient norm")),
             new Panel("Throughput", "pairs per second", false, one("pairs_per_second", "pairs/s")),
             new Panel("Throughput of rows", "sequences per second", false, one("sequences_per_second", "sequences/s")),
             new Panel("Throughput of tokens", "tokens per second", false, one("tokens_per_second", "tokens/s")),
+            new Panel(
+                    "Memory",
+                    "in use when the line was logged, in GiB",
+                    false,
+                    List.of(new Line("memory_gib/process", "process"), new Line("memory_gib/device", "device"))),
             new Panel(
                     "Utilisation",
                     "floating-point operations of the model, as a share of the device's peak",
