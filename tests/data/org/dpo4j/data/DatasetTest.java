@@ -86,16 +86,16 @@ class DatasetTest {
         Dataset<PreferencePair> pairs = pairs("""
             {"prompt":"a","score":[1],"chosen":"d","rejected":"c","source":"b"}
             {"prompt":"a","score":null,"chosen":"d","rejected":"c","source":"b"}
-            {"prompt":"a","chosen":"d","rejected":"d","tools":[]}
+            {"prompt":"a","chosen":"d","rejected":"","tools":[]}
             """, OnBadRow.SKIP);
         assertPair(pairs, 0, list(BOS, A), list(D, EOS), list(C, EOS));
         assertThat(pairs.report().facts("pairs", ""))
                 .containsExactly(
                         Map.entry(
                                 "pairs",
-                                "2 rows; skipped 1: identical sides 1\n"
-                                        + "left out: identical sides  1  33.3 %  rows.jsonl line 3\n"
-                                        + "same as an earlier row     1  33.3 %  rows.jsonl line 2"),
+                                "2 rows; skipped 1: empty completion 1\n"
+                                        + "left out: empty completion  1  33.3 %  rows.jsonl line 3\n"
+                                        + "same as an earlier row      1  33.3 %  rows.jsonl line 2"),
                         Map.entry("columns used", "prompt (2 rows), chosen (2 rows), rejected (2 rows)"),
                         Map.entry("columns not used", "score (1 row), source (2 rows)"));
     }
@@ -229,11 +229,6 @@ class DatasetTest {
         assertRefused(ids("[]", "[3]", "[4]"), message);
     }
 
-    @Test
-    void identicalSidesAreRefused() {
-        assertRefused(pair("a", "cd", "cd"), "chosen and rejected are the same; there is nothing to prefer");
-    }
-
     @ParameterizedTest
     @CsvSource({
         "10, 'chosen has the token id 10 at index 1, outside the model''s vocabulary of 10 tokens'",
@@ -311,15 +306,15 @@ class DatasetTest {
     void skippedRowsAreCountedByReason() {
         Dataset<PreferencePair> pairs = pairs("""
             {"prompt":"a","chosen":"c","rejected":"d"}
-            {"prompt":"a","chosen":"c","rejected":"c"}
+            {"prompt":"a","chosen":"c","rejected":7}
             {"prompt":"a","chosen":"","rejected":"c"}
-            {"prompt":"a","chosen":"d","rejected":"d"}
+            {"prompt":"a","chosen":"d","rejected":8}
             {oops
             {"prompt":"a","chosen":"d","rejected":"c"}
             """, OnBadRow.SKIP);
         assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(1, 6);
         assertThat(pairs.report())
-                .hasToString("2 rows; skipped 4: malformed JSON 1, empty completion 1, identical sides 2");
+                .hasToString("2 rows; skipped 4: malformed JSON 1, a value of a wrong type 2, empty completion 1");
     }
 
     @Test
@@ -369,7 +364,7 @@ class DatasetTest {
                 "{\"text\":\"a\"}",
                 "{\"prompt\":\"a\",\"chosen\":\"c\"}",
                 "{\"text\":\"b\"}");
-        assertHolds("sequences [2]", OnBadRow.SKIP, pair("a", "c", "c"), "{\"text\":\"a\"}");
+        assertHolds("sequences [2]", OnBadRow.SKIP, pair("a", "c", ""), "{\"text\":\"a\"}");
         assertHolds("sequences [1]", OnBadRow.SKIP, "{\"chosen\":null,\"text\":\"a\"}");
         assertHolds("pairs [1, 2]", OnBadRow.STOP, PAIR, PAIR);
         assertHolds("sequences [1]", OnBadRow.STOP, "{\"ids\":[2,3]}");

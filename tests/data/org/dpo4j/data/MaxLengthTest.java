@@ -153,22 +153,13 @@ class MaxLengthTest {
             {"prompt":"c","chosen":"d","rejected":"cc"}
             """;
         Dataset<PreferencePair> pairs = pairs(rows, KEEP_START, OnBadRow.STOP);
-        assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(3);
-        assertThat(pairs.report())
-                .hasToString("1 rows; skipped 2: identical sides once cut 1, prompt fills max_length 1");
+        assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(2, 3);
+        assertThat(pairs.report()).hasToString("2 rows, 1 cut to max_length; skipped 1: prompt fills max_length 1");
+        assertThat(pairs.report().noted()).containsOnlyKeys("identical sides");
         assertThat(pairs.report().warning("pairs"))
-                .contains("67% of the pairs are too long (0 cut, 2 left out, of 3); raise max_length");
+                .contains("67% of the pairs are too long (1 cut, 1 left out, of 3); raise max_length");
         assertThat(pairs(rows, DROP, OnBadRow.STOP).report())
                 .hasToString("1 rows; skipped 2: longer than max_length 2");
-    }
-
-    /** Identical sides are a mistake in the data, so they are refused before anything is cut. */
-    @Test
-    void identicalLongSidesAreRefused() {
-        assertPairRefused(
-                pair("c", "cdcdc", "cdcdc"),
-                KEEP_START,
-                "chosen and rejected are the same; there is nothing to prefer");
     }
 
     /** keep_end cuts the two sequences independently, so the prompts differ; a long completion becomes its own prompt. */

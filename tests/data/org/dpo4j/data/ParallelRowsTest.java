@@ -66,7 +66,7 @@ class ParallelRowsTest {
     /** A later row fails sooner, because it is malformed: this is found out before any row is converted. */
     @Test
     void theErrorIsThatOfTheFirstBadRow() {
-        String bad = rows().limit(1500).collect(Collectors.joining("\n")) + "\n" + pair("c", "same", "same") + "\n{\n";
+        String bad = rows().limit(1500).collect(Collectors.joining("\n")) + "\n" + pair("c", "d", "") + "\n{\n";
         Path file = TestData.write(directory, "rows.jsonl", bad);
         assertThatThrownBy(() -> LetterTokenizer.pairs(file, true, OnBadRow.STOP))
                 .isInstanceOf(Dpo4jException.class)
@@ -76,12 +76,12 @@ class ParallelRowsTest {
     /** The end of a damaged file is read ahead, while earlier rows are converted. */
     @Test
     void aBadRowComesBeforeTheEndOfADamagedFile() throws IOException {
-        String bad = pair("c", "d", "d") + "\n" + rows().collect(Collectors.joining("\n"));
+        String bad = pair("c", "d", "") + "\n" + rows().collect(Collectors.joining("\n"));
         Path file = TestData.zip(directory, "rows.jsonl.gz", bad);
         byte[] zipped = Files.readAllBytes(file);
         Files.write(file, Arrays.copyOf(zipped, zipped.length - 8));
         assertThatThrownBy(() -> LetterTokenizer.pairs(file, true, OnBadRow.STOP))
-                .hasMessageStartingWith(file + " line 1: chosen and rejected are the same");
+                .hasMessageStartingWith(file + " line 1: rejected is empty");
         assertThatThrownBy(() -> LetterTokenizer.pairs(file, true, OnBadRow.SKIP))
                 .hasMessageContaining("cannot be read");
     }

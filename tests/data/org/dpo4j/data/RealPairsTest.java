@@ -21,16 +21,17 @@ class RealPairsTest {
         }
     }
 
-    /** 2,354 transcripts, of which 8 have no common prompt, an empty side, or identical sides. */
+    /** 2,354 transcripts, of which 6 have no common prompt or an empty side, and 2 have identical sides. */
     @Test
     void transcriptsAsPublished() {
         DatasetReport report =
                 read("hh-rlhf/original/helpful-base.test.jsonl.gz", null).report();
-        assertThat(report.used()).isEqualTo(2346);
+        assertThat(report.used()).isEqualTo(2348);
         assertThat(report)
                 .asString()
-                .startsWith("2346 rows")
-                .endsWith("; skipped 8: no shared prompt 2, empty completion 4, identical sides 2");
+                .startsWith("2348 rows")
+                .endsWith("; skipped 6: no shared prompt 2, empty completion 4");
+        assertThat(report.noted().get("identical sides")).isNotNull().returns(2, RowCount::rows);
     }
 
     /** A file of transcripts, and one whose prompts were split off by another program. */

@@ -34,7 +34,7 @@ class RejectedRowsTest {
                 String.join(
                         "\n",
                         pair("c", "d", "e"),
-                        pair("c", "d", "d"),
+                        pair("c", "d", ""),
                         "{\"prompt\": \"c\", ",
                         "[1, 2]",
                         pair("cccccccc", "d", "e"),
@@ -56,14 +56,13 @@ class RejectedRowsTest {
         assertThat(rows)
                 .extracting(row -> row.get("reason").textValue())
                 .containsExactly(
-                        "identical sides",
+                        "empty completion",
                         "malformed JSON",
                         "malformed JSON",
                         "prompt fills max_length",
                         "same as an earlier row");
-        assertThat(rows.get(0).get("message").textValue())
-                .isEqualTo("chosen and rejected are the same; there is nothing to prefer");
-        assertThat(rows.get(0).get("content")).isEqualTo(TestFiles.json(pair("c", "d", "d")));
+        assertThat(rows.get(0).get("message").textValue()).isEqualTo("rejected is empty");
+        assertThat(rows.get(0).get("content")).isEqualTo(TestFiles.json(pair("c", "d", "")));
         assertThat(rows.get(1).get("content").textValue()).isEqualTo("{\"prompt\": \"c\", ");
         assertThat(rows.get(2).get("content").textValue()).isEqualTo("[1,2]");
     }

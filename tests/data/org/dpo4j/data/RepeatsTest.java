@@ -65,6 +65,41 @@ class RepeatsTest {
         assertThat(pairs.report().toString()).isEqualTo("2 rows; skipped 4: contradicts another row 4");
     }
 
+    /** As in TRL they are trained on, unless they are not wanted. */
+    @Test
+    void pairsWhoseChosenIsRejectedAreCountedAndLeftOutOnRequest() {
+        String same = ids("[2]", "[3]", "[3]");
+        Dataset<PreferencePair> pairs = pairs(RepeatOptions.NONE, A_OVER_B, same, same);
+        assertThat(numbers(pairs)).containsExactly(1, 2, 3);
+        assertThat(pairs.report().table())
+                .containsExactly(
+                        "3 rows",
+                        "identical sides         2  66.7 %  rows.jsonl line 2, 3",
+                        "same as an earlier row  1  33.3 %  rows.jsonl line 3");
+        Dataset<PreferencePair> without = pairs(new RepeatOptions(false, true), A_OVER_B, same, same);
+        assertThat(numbers(without)).containsExactly(1);
+        assertThat(without.report().table())
+                .containsExactly(
+                        "1 rows; skipped 2: identical sides 2",
+                        "left out: identical sides  2  66.7 %  rows.jsonl line 2, 3");
+    }
+
+    /** Transcripts and conversations end their prompt before the last answer, so they need not differ. */
+    @Test
+    void transcriptsAndConversationsMayBeTheSame() {
+        String transcript = "{\"chosen\":\"\\n\\nAssistant:d\",\"rejected\":\"\\n\\nAssistant:d\"}";
+        LetterTokenizer.write(directory, true);
+        try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
+            Dataset<PreferencePair> pairs = Dataset.pairs(
+                    TestData.write(directory, "rows.jsonl", transcript),
+                    LetterTokenizer.options(tokenizer, OnBadRow.STOP));
+            assertThat(pairs.rows().get(0).chosen())
+                    .isEqualTo(pairs.rows().get(0).rejected())
+                    .startsWith(LetterTokenizer.D);
+            assertThat(pairs.report().noted()).containsOnlyKeys("identical sides");
+        }
+    }
+
     /** The tokens of these differ, but not what their arrays hold one after the other. */
     @Test
     void theBorderOfThePromptCounts() {
@@ -92,7 +127,8 @@ class RepeatsTest {
         Fingerprint good = Fingerprint.judged(prompt, completion, true);
         Fingerprint bad = Fingerprint.judged(prompt, completion, false);
         assertThat(good).isEqualTo(Fingerprint.judged(prompt, completion, true)).isNotEqualTo(bad);
-        assertThat(bad).isEqualTo(new Fingerprint(good.oppositeHigh(), good.oppositeLow(), good.high(), good.low()));
+        assertThat(bad)
+                .isEqualTo(new Fingerprint(good.oppositeHigh(), good.oppositeLow(), good.high(), good.low(), true));
         assertThat(good.hasOpposite()).isTrue();
     }
 

@@ -144,7 +144,7 @@ class DataCommandTest {
     void whatTrainingWouldCut() {
         data("--model_name_or_path %s --max_length 6 --on_bad_row skip --drop_duplicates", directory)
                 .assertSucceeded()
-                .assertPrints("with these options +2 rows, 2 cut to max_length; skipped 3: .*")
+                .assertPrints("with these options +3 rows, 2 cut to max_length; skipped 2: .*")
                 .assertPrints(" +cut: rejected +1 .* rows.jsonl line 2");
         data("--max_length 6")
                 .assertError("max_length is given without model_name_or_path, whose tokenizer counts tokens;"

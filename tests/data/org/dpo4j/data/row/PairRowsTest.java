@@ -138,7 +138,7 @@ class PairRowsTest {
         assertRefused(
                 "{'chosen':'a','rejected':'a'}",
                 Kind.PAIR,
-                "chosen and rejected are the same; there is nothing to prefer");
+                "there is no prompt, and chosen and rejected are the same, so where the prompt ends is not known; add a prompt");
     }
 
     private static void assertWeights(String row, Map<String, Float> expected) {

@@ -151,8 +151,13 @@ final class DatasetReader<T> implements AutoCloseable {
     /** Why an example is left out because of an earlier one; null if it is used. Notes it if it is used all the same. */
     private @Nullable BadRow repeat(Fingerprint fingerprint, String place) {
         RepeatOptions repeats = options.repeats();
+        boolean isIdentical = fingerprint.isOwnOpposite();
+        if (isIdentical && repeats.isContradictionDropped()) {
+            return BadRow.leftOut(
+                    BadRow.Reason.IDENTICAL_SIDES, "chosen and rejected are the same; there is nothing to prefer");
+        }
         int same = seen.find(fingerprint.high(), fingerprint.low());
-        int opposite = fingerprint.hasOpposite()
+        int opposite = fingerprint.hasOpposite() && !isIdentical
                 ? seen.find(fingerprint.oppositeHigh(), fingerprint.oppositeLow())
                 : SeenRows.NONE;
         boolean isContradictionDropped = opposite != SeenRows.NONE && repeats.isContradictionDropped();
@@ -166,13 +171,16 @@ final class DatasetReader<T> implements AutoCloseable {
         if (same != SeenRows.NONE && repeats.isRepeatDropped()) {
             return BadRow.leftOut(BadRow.Reason.REPEATED, "an earlier row has the same tokens");
         }
-        if (opposite != SeenRows.NONE) {
-            counts.note(BadRow.Reason.CONTRADICTED.toString(), place);
-        }
-        if (same != SeenRows.NONE) {
-            counts.note(BadRow.Reason.REPEATED.toString(), place);
-        }
+        note(BadRow.Reason.IDENTICAL_SIDES, isIdentical, place);
+        note(BadRow.Reason.CONTRADICTED, opposite != SeenRows.NONE, place);
+        note(BadRow.Reason.REPEATED, same != SeenRows.NONE, place);
         return null;
+    }
+
+    private void note(BadRow.Reason reason, boolean holds, String place) {
+        if (holds) {
+            counts.note(reason.toString(), place);
+        }
     }
 
     private void dropContradicted(int earlier) {

@@ -38,8 +38,7 @@ public record DatasetReport(
     private static final int MAX_COLUMNS = 30;
 
     /** Why rows are left out because of their length. */
-    private static final List<BadRow.Reason> TOO_LONG =
-            List.of(BadRow.Reason.PROMPT_TOO_LONG, BadRow.Reason.TOO_LONG, BadRow.Reason.IDENTICAL_ONCE_CUT);
+    private static final List<BadRow.Reason> TOO_LONG = List.of(BadRow.Reason.PROMPT_TOO_LONG, BadRow.Reason.TOO_LONG);
 
     /** Share of rows that are cut, or left out for their length, above which {@link #warning} says so. */
     private static final double MAX_CUT_SHARE = 0.2;

@@ -11,8 +11,9 @@ import org.dpo4j.io.Sha256;
  * @param low the other 64 bits
  * @param oppositeHigh the first 64 bits of the row that says the opposite: chosen and rejected exchanged
  * @param oppositeLow its other 64 bits
+ * @param hasOpposite whether any row can say the opposite
  */
-record Fingerprint(long high, long low, long oppositeHigh, long oppositeLow) {
+record Fingerprint(long high, long low, long oppositeHigh, long oppositeLow, boolean hasOpposite) {
 
     private record Half(long high, long low) {}
 
@@ -23,26 +24,27 @@ record Fingerprint(long high, long low, long oppositeHigh, long oppositeLow) {
                 chosen.high + 3 * rejected.high,
                 chosen.low + 3 * rejected.low,
                 rejected.high + 3 * chosen.high,
-                rejected.low + 3 * chosen.low);
+                rejected.low + 3 * chosen.low,
+                true);
     }
 
     /** Nothing says the opposite of a sequence. */
     static Fingerprint sequence(Sequence sequence) {
         Half half = half(sequence.prompt(), sequence.completion());
-        return new Fingerprint(half.high, half.low, half.high, half.low);
+        return new Fingerprint(half.high, half.low, half.high, half.low, false);
     }
 
     /** The opposite of a completion that is judged good is the same one, judged bad. */
     static Fingerprint judged(int[] prompt, int[] completion, boolean label) {
         Half half = half(prompt, completion);
         return label
-                ? new Fingerprint(half.high, half.low, ~half.high, ~half.low)
-                : new Fingerprint(~half.high, ~half.low, half.high, half.low);
+                ? new Fingerprint(half.high, half.low, ~half.high, ~half.low, true)
+                : new Fingerprint(~half.high, ~half.low, half.high, half.low, true);
     }
 
-    /** Whether any row can say the opposite. */
-    boolean hasOpposite() {
-        return high != oppositeHigh || low != oppositeLow;
+    /** Whether the row says the opposite of itself: chosen is rejected. */
+    boolean isOwnOpposite() {
+        return hasOpposite && high == oppositeHigh && low == oppositeLow;
     }
 
     private static Half half(int[] prompt, int[] completion) {

@@ -5,7 +5,8 @@ package org.dpo4j.data;
  *
  * @param isRepeatDropped whether a row with the same tokens as an earlier one is left out
  * @param isContradictionDropped whether rows that contradict each other are left out, the earlier one too: pairs with
- *     chosen and rejected exchanged, and completions that are judged good in one row and bad in another
+ *     chosen and rejected exchanged, and completions that are judged good in one row and bad in another; also pairs whose
+ *     chosen is rejected
  */
 public record RepeatOptions(boolean isRepeatDropped, boolean isContradictionDropped) {
 

@@ -139,16 +139,6 @@ final class RowConverter<T> {
         for (int i = 0; i < completions.length; i++) {
             Encoder.checkNotEmpty(joint.prompt(), completions[i], Content.completionName(i, completions.length));
         }
-        if (isIdentical(uncut(joint))) {
-            throw new BadRow(
-                    BadRow.Reason.IDENTICAL_SIDES, "chosen and rejected are the same; there is nothing to prefer");
-        }
-    }
-
-    private static List<Side> uncut(Joint joint) {
-        return Arrays.stream(joint.completions())
-                .map(completion -> new Side(joint.prompt(), completion, completion, joint.targets()))
-                .toList();
     }
 
     /** The completions, each with its prompt, cut. Adds the names of the parts that were cut. */
@@ -174,10 +164,6 @@ final class RowConverter<T> {
                 cutParts.add(names.get(i));
             }
         }
-        if (isIdentical(sides)) {
-            throw BadRow.leftOut(
-                    BadRow.Reason.IDENTICAL_ONCE_CUT, "chosen and rejected are the same once they are cut");
-        }
         return sides;
     }
 
@@ -193,12 +179,6 @@ final class RowConverter<T> {
             }
         }
         throw BadRow.leftOut(BadRow.Reason.NO_TARGETS, "what is left of it once it is cut has no token to learn");
-    }
-
-    private static boolean isIdentical(List<Side> sides) {
-        return sides.size() == 2
-                && Arrays.equals(sides.get(0).prompt, sides.get(1).prompt)
-                && Arrays.equals(sides.get(0).completion, sides.get(1).completion);
     }
 
     private static void checkReference(Example example, boolean isCut) throws BadRow {

@@ -173,8 +173,9 @@ public final class DataOptions extends OptionGroup implements Downloadable {
             names = "--drop_contradictions",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Leave out rows that contradict each other: two pairs with chosen and rejected exchanged;"
-                    + " default ${DEFAULT-VALUE}. Such rows are counted either way.")
+            description =
+                    "Leave out rows that contradict each other: two pairs with chosen and rejected exchanged; also"
+                            + " pairs whose chosen is rejected. Default ${DEFAULT-VALUE}. Such rows are counted either way.")
     boolean dropContradictions = false;
 
     /** Whether rows are given. */

@@ -16,11 +16,16 @@ final class ImplicitPrompt {
      * it ends and without a last space; both completions have at least one character.
      */
     static Content.Text split(String chosen, String rejected) throws BadRow {
-        checkDifferent(chosen.equals(rejected));
         if (chosen.isEmpty() || rejected.isEmpty()) {
             throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, (chosen.isEmpty() ? "chosen" : "rejected") + " is empty");
         }
         int turn = chosen.lastIndexOf(ASSISTANT);
+        if (turn < 0 && chosen.equals(rejected)) {
+            throw new BadRow(
+                    BadRow.Reason.NO_SHARED_PROMPT,
+                    "there is no prompt, and chosen and rejected are the same, so where the prompt ends is not known; add a"
+                            + " prompt");
+        }
         int end = turn < 0 ? boundary(chosen, rejected) : turn + ASSISTANT.length();
         if (turn >= 0 && !rejected.startsWith(chosen.substring(0, end))) {
             throw new BadRow(
@@ -68,7 +73,6 @@ final class ImplicitPrompt {
 
     /** The prompt of conversations: the messages that both begin with. The answer behind them is the assistant's. */
     static int length(ArrayNode chosen, ArrayNode rejected) throws BadRow {
-        checkDifferent(chosen.equals(rejected));
         int common = Math.min(Messages.common(chosen, rejected), Math.min(chosen.size(), rejected.size()) - 1);
         if (common == 0) {
             throw new BadRow(
@@ -83,12 +87,5 @@ final class ImplicitPrompt {
                             + "; they may differ only from an answer of the assistant on");
         }
         return common;
-    }
-
-    private static void checkDifferent(boolean areSame) throws BadRow {
-        if (areSame) {
-            throw new BadRow(
-                    BadRow.Reason.IDENTICAL_SIDES, "chosen and rejected are the same; there is nothing to prefer");
-        }
     }
 }

@@ -26,7 +26,6 @@ public final class BadRow extends Exception {
         PROMPT_MERGES("prompt merges with the completion's first token"),
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
-        IDENTICAL_ONCE_CUT("identical sides once cut"),
         REFERENCE_OF_WHOLE_ROW("log-probs of the reference of a row that is cut"),
         UNWRITABLE("not to be written in this shape"),
         REPEATED("same as an earlier row"),
