@@ -47,6 +47,8 @@ attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
 attention_backward_sm90a        gradients   max:4 WARPGROUP\.DEPBAR.*
+dequantize_4bit                 decode_vectors has STG\.E(\..*)?\.128
+dequantize_4bit                 decode_vectors lacks LDL.*|STL.*
 activation                      forward     has    LDG\.E(\..*)?\.128
 activation                      forward     lacks  LDL.*|STL.*
 activation                      backward    has    STG\.E(\..*)?\.(128|64)

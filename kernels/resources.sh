@@ -36,6 +36,8 @@ rmsprop.cu                         (            80
 lion.cu                            (            80
 lerp.cu                            (            64
 uniform_noise.cu                   (            64
+quantize_4bit.cu                   (            64
+dequantize_4bit.cu                 (            64
 column_sum.cu                      (            64
 embedding.cu                       (            48
 rms_norm.cu                        (            64

@@ -12,6 +12,7 @@ set(DPO4J_KERNEL_SOURCES
     column_sum.cu
     copy_rows.cu
     count_step.cu
+    dequantize_4bit.cu
     embedding.cu
     gradient_norm.cu
     layer_norm.cu
@@ -19,6 +20,7 @@ set(DPO4J_KERNEL_SOURCES
     lion.cu
     lm_head_forward_sm90a.cu
     preference_loss.cu
+    quantize_4bit.cu
     residual.cu
     rms_norm.cu
     rmsprop.cu

@@ -55,6 +55,8 @@ int run(const LaunchContext&, const Rmsprop&);
 int run(const LaunchContext&, const Lion&);
 int run(const LaunchContext&, const dpo4j_lerp_params&);
 int run(const LaunchContext&, const dpo4j_uniform_noise_params&);
+int run(const LaunchContext&, const dpo4j_quantize_4bit_params&);
+int run(const LaunchContext&, const dpo4j_dequantize_4bit_params&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);

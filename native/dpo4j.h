@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 18
+#define DPO4J_ABI_VERSION 19
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -1049,6 +1049,51 @@ typedef struct dpo4j_uniform_noise_params {
    Philox4x32-10 with the seed as key and the counter {column / 4, position[row], sequence[row], step}. A row whose scale is 0 keeps its
    bits. */
 DPO4J_API int32_t dpo4j_uniform_noise(dpo4j_context*, const dpo4j_uniform_noise_params* params);
+
+/* ---- quantize_4bit, dequantize_4bit: NF4 and FP4, as in bitsandbytes (Dettmers et al. 2023) ------------------------------------------- */
+
+/* An element of a quantised tensor is map[code] times the absmax of its block, the max |x|. A block is 64 consecutive elements in row-major
+   order, without padding; the last one may be shorter. */
+enum dpo4j_quant_type {
+  DPO4J_NF4 = 0, /* 16 quantiles of a normal distribution */
+  DPO4J_FP4 = 1  /* a sign and 0, 1/192, 2/3, 1, 1/3, 1/2, 1/6, 1/4 */
+};
+
+typedef struct dpo4j_quantize_4bit_params {
+  uint8_t* codes; /* u8[ceil(count / 2)]: element 2 i in the high half of byte i, element 2 i + 1 in the low half. If count is odd, the
+                       last low half is the code of 0 */
+  float* absmax;  /* f32[ceil(count / 64)] */
+  const void* in; /* [count] */
+  int64_t count;
+  int32_t quant_type; /* a dpo4j_quant_type */
+  int32_t dtype;
+} dpo4j_quantize_4bit_params;
+
+/* The code of x is that of the number of the map nearest to x (1 / absmax), both rounded to fp32; of two that are equally near, the smaller
+   number. An absmax below 1e-38 counts as 1e-38. The absmax of a block with a NaN or an infinity is NaN. */
+DPO4J_API int32_t dpo4j_quantize_4bit(dpo4j_context*, const dpo4j_quantize_4bit_params* params);
+
+typedef struct dpo4j_dequantize_4bit_params {
+  void* out;                  /* [rows, width / group * group_stride] */
+  const uint8_t* codes;       /* u8, as quantize_4bit writes them */
+  const float* absmax;        /* f32, one for each block; null if and only if nested is given */
+  const uint8_t* nested;      /* u8, a code for each block: absmax = nested_map[code] nested_absmax[block / 256] + nested_offset */
+  const float* nested_map;    /* f32[256]; not read without nested, as the next two */
+  const float* nested_absmax; /* f32, one for each 256 blocks */
+  const int32_t* in_rows;     /* i32[rows]: the row of the quantised matrix that a row of out holds, or -1 for a row of zeros; null: the
+                                   same row */
+  int64_t rows;
+  int64_t width;        /* of the quantised matrix */
+  int64_t group;        /* out has groups of so many columns; it divides width */
+  int64_t group_stride; /* elements between starts of groups, at least group; out is 0 between groups. Its rows are multiples of 16 bytes */
+  float nested_offset;
+  int32_t quant_type;  /* a dpo4j_quant_type */
+  int32_t value_dtype; /* F32, BF16 or F16: values are rounded to it, then to dtype */
+  int32_t dtype;
+} dpo4j_dequantize_4bit_params;
+
+/* The matrix. Each product and sum is rounded to fp32. */
+DPO4J_API int32_t dpo4j_dequantize_4bit(dpo4j_context*, const dpo4j_dequantize_4bit_params* params);
 
 #ifdef __cplusplus
 }

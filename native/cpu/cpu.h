@@ -52,7 +52,9 @@ int32_t usable_processors();
   X(Rmsprop)                                     \
   X(Lion)                                        \
   X(dpo4j_lerp_params)                           \
-  X(dpo4j_uniform_noise_params)
+  X(dpo4j_uniform_noise_params)                  \
+  X(dpo4j_quantize_4bit_params)                  \
+  X(dpo4j_dequantize_4bit_params)
 
 #define DPO4J_DECLARE(Params) void run(Cpu&, const Params&);
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)

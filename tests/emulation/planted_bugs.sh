@@ -225,6 +225,14 @@ plant layer_norm "" LayerNormTest#rowsWhoseMeanIsFarAboveTheirDeviations no_rest
 plant layer_norm "" LayerNormBackwardTest#backwardOfNarrowRows no_level none 'd_x of .*, expected' 's/w\[k\] \* dy\[k\] - level/w[k] * dy[k]/'
 plant layer_norm norm.cuh LayerNormBackwardTest#backwardOfNarrowRows bias_into_weight none 'd_weight of .*, expected' 's/(blockIdx.y == 0 ? first : second)/first/'
 
+# 4-bit codes: where a block, a factor and a group of columns begin, and which of two numbers is nearest.
+four_bit_plant() { plant dequantize_4bit "" "Dequantize4bitTest#$1" "${@:2}"; }
+four_bit_plant decodesMatricesWithoutPadding block_of_row none 'columns, .*, expected' 's/absmax_of(x, element \/ kFourBitBlock)/absmax_of(x, column \/ kFourBitBlock)/'
+four_bit_plant readsTheFactorOfEach256Blocks first_factor none 'columns, .*, expected' 's/x.nested_absmax\[block \/ kNestedBlock\]/x.nested_absmax[0]/'
+four_bit_plant addsPaddingBetweenGroupsOfColumns groups_end_to_end none 'columns, .*, expected' 's/group \* x.group + in_group/group * x.group_stride + in_group/'
+four_bit_plant golden halves_swapped none 'columns, .*, expected|to be true' 's/element % 2 == 0 ? first_code(pair) : second_code(pair)/element % 2 == 0 ? second_code(pair) : first_code(pair)/'
+plant quantize_4bit formulas/four_bit.h Quantize4bitTest#golden nearest_but_one none 'codes of .*' 's/0.5f \* (four_bit_value/0.51f * (four_bit_value/'
+
 # Weights of pairs: of the loss, of its gradient, and in the mean that is logged. The baseline of unpaired completions.
 pair_plant() { plant preference_loss formulas/preference_loss.h PreferenceLossTest#everyLossWithWeights "$@"; }
 pair_plant weight_of_first none 'losses.*, expected' 's/(x.weights\[i\]) \* total/(x.weights[0]) * total/'

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -72,6 +73,21 @@ final class Tensors implements AutoCloseable {
     Tensor updatedInts(String name, int rows, int width, int stride, int... values) {
         return add(name, Tensor.Role.UPDATED, Storage.I32, rows, width, stride)
                 .set(Arrays.stream(values).asDoubleStream().toArray());
+    }
+
+    /** Bytes that the call reads. */
+    Tensor inputBytes(String name, byte... values) {
+        return add(name, Tensor.Role.INPUT, Storage.BYTE, 1, values.length, values.length)
+                .set(doubles(values));
+    }
+
+    /** Bytes that the call writes; 0 before. */
+    Tensor updatedBytes(String name, int count) {
+        return add(name, Tensor.Role.UPDATED, Storage.BYTE, 1, count, count).set(new double[count]);
+    }
+
+    private static double[] doubles(byte[] values) {
+        return IntStream.range(0, values.length).mapToDouble(i -> values[i]).toArray();
     }
 
     /** An f64 array to which the call adds. */

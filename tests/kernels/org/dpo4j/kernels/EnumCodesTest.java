@@ -15,6 +15,7 @@ import java.util.regex.Pattern;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.decoder.Activation;
+import org.dpo4j.kernels.decoder.QuantType;
 import org.dpo4j.kernels.internal.LossTrait;
 import org.junit.jupiter.api.Test;
 
@@ -63,6 +64,11 @@ class EnumCodesTest {
         Map<String, Integer> constants = constants("dpo4j_unpaired", "DPO4J_UNPAIRED");
         assertThat(constants.remove("LOSSES")).isEqualTo(codes.size());
         assertThat(codes).isEqualTo(constants);
+    }
+
+    @Test
+    void quantTypes() throws IOException {
+        assertThat(codes(QuantType.values(), QuantType::code)).isEqualTo(constants("dpo4j_quant_type", "DPO4J"));
     }
 
     @Test

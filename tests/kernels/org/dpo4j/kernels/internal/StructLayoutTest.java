@@ -31,12 +31,15 @@ import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.CountStep;
+import org.dpo4j.kernels.decoder.Dequantize4bit;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.kernels.decoder.LayerNorm;
 import org.dpo4j.kernels.decoder.Lerp;
 import org.dpo4j.kernels.decoder.Lion;
 import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.decoder.QuantType;
+import org.dpo4j.kernels.decoder.Quantize4bit;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.decoder.RmsProp;
@@ -200,7 +203,17 @@ class StructLayoutTest {
                 new Call("rmsprop", on -> RmsProp.step(on, update, state, new RmsProp.Options(0.99, 1e-8, 0, 0))),
                 new Call("lion", on -> Lion.step(on, update, 0, new Lion.Options(0.9, 0.99, 0))),
                 new Call("lerp", on -> Lerp.compute(on, array, array, 0, 1, 0.5f)),
-                new Call("uniform_noise", on -> UniformNoise.add(on, matrix, source)));
+                new Call("uniform_noise", on -> UniformNoise.add(on, matrix, source)),
+                new Call(
+                        "quantize_4bit",
+                        on -> Quantize4bit.forward(on, new Quantize4bit.Results(0, 0), 0, 1, QuantType.NF4, DType.F32)),
+                new Call(
+                        "dequantize_4bit",
+                        on -> Dequantize4bit.forward(
+                                on,
+                                new Dequantize4bit.Matrix(0, 1, 0, 8, 8, DType.F32),
+                                new Dequantize4bit.Codes(
+                                        0, new Dequantize4bit.Absmax(0), 8, QuantType.NF4, DType.F32))));
     }
 
     @ParameterizedTest

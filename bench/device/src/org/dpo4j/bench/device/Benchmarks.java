@@ -10,6 +10,7 @@ import org.dpo4j.bench.device.Benchmark.Work;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW8bit;
 import org.dpo4j.kernels.decoder.LayerNorm;
+import org.dpo4j.kernels.decoder.Quantize4bit;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /**
@@ -301,6 +302,24 @@ final class Benchmarks {
                     Roofline.COPY,
                     RowsBenchmark::uniformNoise,
                     onGpu(shapes("rows 16384, width 4096, dtype BF16"), rowsTiny())),
+            moving(
+                    "quantize_4bit",
+                    s -> (s.dtype().bytes() + 0.5 + 4.0 / Quantize4bit.BLOCK) * s.at("count"),
+                    Roofline.COPY,
+                    FourBitBenchmark::quantize,
+                    onGpu(shapes("count 134217728, dtype BF16"), shapes("count 1003, dtype F32", "count 1003, dtype BF16"))),
+            moving(
+                    "dequantize_4bit",
+                    s -> matrix(s) + FourBitBenchmark.codeBytes() * elements(s, "rows", "width"),
+                    Roofline.COPY,
+                    FourBitBenchmark::dequantize,
+                    onGpu(
+                            shapes(
+                                    "rows 28672, width 4096, dtype BF16",
+                                    "rows 4096, width 14336, dtype BF16",
+                                    "rows 6144, width 4096, dtype BF16",
+                                    "rows 28672, width 4096, dtype F32"),
+                            rowsTiny())),
             step("dpo_step", STEP),
             step("dpo_step_8b", STEP_8B));
 

@@ -216,4 +216,10 @@ public final class Native {
 
     public static native int dpo4j_uniform_noise(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_uniform_noise_params*") long params);
+
+    public static native int dpo4j_quantize_4bit(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_quantize_4bit_params*") long params);
+
+    public static native int dpo4j_dequantize_4bit(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_dequantize_4bit_params*") long params);
 }
