@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.model.TestFiles;
@@ -76,6 +77,36 @@ class OptionReferenceTest {
                 .anyMatch(line -> line.startsWith("| `loss_type` | list: one of sigmoid, hinge, ipo"))
                 .anyMatch(line -> line.startsWith("| `lr_scheduler_type` | one of linear, cosine, "));
         assertThat(options).doesNotContain("${", "null |");
+    }
+
+    /** The table of a command, with those to which it refers, has the options of the command's schema, each once. */
+    @Test
+    void everyOptionOfACommandIsListedOnce() throws IOException {
+        Map<String, String> sections = new TreeMap<>();
+        for (String section : options.split("\n## ")) {
+            sections.put(section.lines().findFirst().orElse(""), section);
+        }
+        try (Stream<Path> schemas = Files.list(directory.resolve("schema"))) {
+            for (Path schema : (Iterable<Path>) schemas::iterator) {
+                String command = schema.getFileName().toString().replace(".json", "");
+                StringBuilder listed = new StringBuilder(sections.get(command));
+                Matcher links = Pattern.compile("\\[(Options of [^]]*)]").matcher(sections.get(command));
+                while (links.find()) {
+                    listed.append(sections.get(links.group(1)));
+                }
+                List<String> names = Pattern.compile("^\\| `([^`]*)`", Pattern.MULTILINE)
+                        .matcher(listed)
+                        .results()
+                        .map(row -> row.group(1))
+                        .toList();
+                List<String> expected = new ArrayList<>();
+                TestFiles.json(schema).get("properties").fieldNames().forEachRemaining(expected::add);
+                assertThat(names).as(command).containsExactlyInAnyOrderElementsOf(expected);
+            }
+        }
+        assertThat(sections.keySet()).contains("Options of sft, dpo, kto and sweep");
+        assertThat(sections.get("Options of sft, dpo, kto and sweep"))
+                .contains("| `output_dir` | a path | **required** |");
     }
 
     /** Each property has the type that Java gives it, and the range that the program checks. */

@@ -71,6 +71,17 @@ class ReportCommandTest {
         run.assertThatError().contains(message);
     }
 
+    /** Before the model is read, so nothing has been made. */
+    @Test
+    void aDirectoryOfEventsThatCannotBeMadeIsRefusedAtTheStart() {
+        Path file = TestFiles.write(directory.resolve("file"), "");
+        Cli run = train("out", "--report_to tensorboard --logging_dir " + file.resolve("events"));
+        assertThat(run.code()).isNotZero();
+        run.assertThatError()
+                .contains("logging_dir " + file.resolve("events") + " cannot be made (", "name another directory");
+        assertThat(directory.resolve("out")).doesNotExist();
+    }
+
     @Test
     void aListInAFileIsRead() {
         Path file = TestFiles.write(directory.resolve("run.yaml"), "report_to: [csv, wandb]\n");

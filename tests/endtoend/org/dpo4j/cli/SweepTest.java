@@ -191,6 +191,7 @@ class SweepTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         --grid betta=1,2 | grid has betta, which is no option of dpo; did you mean beta?
+        --grid desirable_weight=1,2 | grid has desirable_weight, which is an option of kto, but a sweep trains dpo; run ./dpo4j kto once for each value, and compare the runs with ./dpo4j report
         --grid beta=0.1,0.10 | grid is beta=0.1,0.10; it must be OPTION=VALUE,VALUE (beta has the value 0.10 twice)
         --grid beta=0.1, | grid is beta=0.1,; it must be OPTION=VALUE,VALUE (beta has an empty value)
         --grid beta | grid is beta; it must be OPTION=VALUE,VALUE ("beta" is not OPTION=VALUE,VALUE)

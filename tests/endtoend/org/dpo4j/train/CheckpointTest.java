@@ -499,6 +499,11 @@ class CheckpointTest {
         trainWithCheckpoints();
         assertRefused(
                 () -> train(options("out")), "holds checkpoint-12 of an earlier run", "resume_from_checkpoint true");
-        assertRefused(() -> train(resumed().maxSteps(11)), "checkpoint-12 is beyond the run's 11 steps");
+        Recorder listener = new Recorder();
+        assertRefused(
+                () -> DpoTrainer.train(resumed().maxSteps(11).build(), listener),
+                "checkpoint-12 is beyond the run's 11 steps");
+        assertThat(listener.notices).isEmpty();
+        assertThat(listener.headers).isEmpty();
     }
 }

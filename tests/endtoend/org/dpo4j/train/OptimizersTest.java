@@ -227,7 +227,7 @@ class OptimizersTest {
                 "adam_moments_dtype is bfloat16, which optim adamw_8bit does not read");
     }
 
-    /** Names of transformers 5.23 that dpo4j lacks. */
+    /** Names of transformers 5.23 that dpo4j lacks, and a name that people try. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         adafactor                  | to save memory, set adamw_8bit; else adamw_torch
@@ -236,6 +236,7 @@ class OptimizersTest {
         adamw_torch_4bit           | the smallest moments are those of adamw_8bit
         paged_adamw_8bit           | state is never paged out; set adamw_8bit
         paged_lion_8bit            | 8-bit state is supported for AdamW only; set lion_32bit
+        lion                       | set lion_32bit
         rmsprop_bnb                | set rmsprop, which is the same
         rmsprop_bnb_8bit           | 8-bit state is supported for AdamW only; set rmsprop
         galore_adamw_8bit_layerwise| to save memory, set adamw_8bit

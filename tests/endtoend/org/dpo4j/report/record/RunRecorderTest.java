@@ -96,6 +96,16 @@ class RunRecorderTest {
     }
 
     @Test
+    void aDamagedRecordIsRefusedByReports() {
+        TestFiles.write(directory.resolve("metrics.jsonl"), "{\"step\":1}\n");
+        TestFiles.write(directory.resolve("run.json"), "{\"status\": \"runn");
+        assertRefused(
+                () -> RecordedRun.read(directory),
+                "run.json is not valid JSON",
+                "; the run wrote it; delete it, and a report shows the metrics without header and notices");
+    }
+
+    @Test
     void whatWasRecordedIsRead() {
         started(0, NOON).ended(new RunEnd(Status.COMPLETED, 9, null));
         TestFiles.write(

@@ -79,6 +79,11 @@ record DescribedOption(
         return stated.find() ? stated.group(1) : null;
     }
 
+    /** Whether the command refuses to run without it, as its description says in its first words. */
+    boolean isRequired() {
+        return text.startsWith("Required");
+    }
+
     /** Whether it takes several values, a list in a config file. */
     boolean isList() {
         return option.isMultiValue();

@@ -1,6 +1,5 @@
 package org.dpo4j.cli;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -17,9 +16,7 @@ import org.dpo4j.train.DeviceOptions;
 import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
-import org.dpo4j.train.OptionRange;
 import org.dpo4j.train.ReadingReport;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -61,18 +58,8 @@ final class LogpsCommand implements Callable<Integer> {
     @Mixin
     private final DataOptions data = new DataOptions();
 
-    @Option(
-            names = "--output",
-            description = "File to write, which appears only when complete; a pipe; or - for standard output, the"
-                    + " default.")
-    private @Nullable Path output;
-
-    @Option(
-            names = "--per_token",
-            arity = "0..1",
-            fallbackValue = "true",
-            description = "Add the log-prob of every token: chosen_token_logps, rejected_token_logps or token_logps.")
-    private boolean perToken = false;
+    @Mixin
+    private final ScoringOptions scoring = new ScoringOptions();
 
     @Option(
             names = "--ids",
@@ -81,18 +68,12 @@ final class LogpsCommand implements Callable<Integer> {
             description = "Add the token ids of prompt and completions, as training uses them.")
     private boolean ids = false;
 
-    @Option(
-            names = "--batch_tokens",
-            description = "Maximum tokens of a batch; a batch has at least one row; default ${DEFAULT-VALUE}.")
-    private int batchTokens = 4096;
-
     @Override
     public Integer call() {
         Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
         Output.require(command, "dataset_name", data.hasRows());
-        OptionRange.BATCH_TOKENS.check(batchTokens);
         data.checkValues();
-        Output.check(output);
+        scoring.check();
         hub.fetch(modelOptions, data);
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);
@@ -121,8 +102,7 @@ final class LogpsCommand implements Callable<Integer> {
     private <T> void write(
             String source, Model model, Dataset<T> read, Map<String, String> stored, LogProbLines<T> lines) {
         Output.describe(source, read.report().facts("rows", ""), stored);
-        CompletionRows.Pass pass = new CompletionRows.Pass(batchTokens, perToken);
-        Output.write(
-                output, out -> lines.kind().score(read.rows(), model, pass, scored -> lines.write(scored, ids, out)));
+        scoring.write(
+                out -> lines.kind().score(read.rows(), model, scoring.pass(), scored -> lines.write(scored, ids, out)));
     }
 }

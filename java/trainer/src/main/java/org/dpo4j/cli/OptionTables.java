@@ -1,10 +1,18 @@
 package org.dpo4j.cli;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
-/** OPTIONS.md: a Markdown table of the options of each command, with values, defaults and descriptions. */
+/**
+ * OPTIONS.md: Markdown tables of the options of each command, with values, defaults and descriptions. Options that several
+ * commands have in common are in a section of their own, to which these commands refer.
+ */
 final class OptionTables {
     private static final String INTRODUCTION = """
             # Options
@@ -19,28 +27,83 @@ final class OptionTables {
             * `source <(./dpo4j completion)` completes commands, options and values in bash and zsh.
             """;
 
-    private final StringBuilder text = new StringBuilder(INTRODUCTION);
+    /** Fewer common options are listed with each command. */
+    private static final int MIN_COMMON = 3;
 
-    private OptionTables() {}
+    private final StringBuilder text = new StringBuilder(INTRODUCTION);
+    /** The rows of each command. */
+    private final Map<CommandSpec, List<String>> rows = new LinkedHashMap<>();
+    /** The commands that have a row, by row. */
+    private final Map<String, List<String>> commands = new LinkedHashMap<>();
+    /** The rows that the same several commands have, by title. */
+    private final Map<String, List<String>> common = new LinkedHashMap<>();
+
+    private OptionTables(CommandSpec root) {
+        for (CommandLine command : root.subcommands().values()) {
+            CommandSpec spec = command.getCommandSpec();
+            List<String> own = DescribedOption.settable(spec).stream()
+                    .map(OptionTables::row)
+                    .toList();
+            rows.put(spec, own);
+            own.forEach(row ->
+                    commands.computeIfAbsent(row, key -> new ArrayList<>()).add(spec.name()));
+        }
+        commands.forEach((row, names) -> {
+            if (names.size() > 1) {
+                common.computeIfAbsent(title(names), key -> new ArrayList<>()).add(row);
+            }
+        });
+        common.values().removeIf(shared -> shared.size() < MIN_COMMON);
+    }
 
     /** The file for all commands of {@code root}. Descriptions must be interpolated. */
     static String markdown(CommandSpec root) {
-        OptionTables tables = new OptionTables();
+        OptionTables tables = new OptionTables(root);
         tables.heading("All commands", "");
         tables.table(root.options().stream()
                 .filter(option -> !option.hidden())
                 .map(DescribedOption::read)
+                .map(OptionTables::row)
                 .toList());
-        for (CommandLine command : root.subcommands().values()) {
-            tables.command(command.getCommandSpec());
-        }
+        tables.rows.forEach(tables::command);
+        tables.common.forEach((title, shared) -> {
+            tables.heading(title, "");
+            tables.table(shared);
+        });
         tables.environment();
         return tables.text.toString();
     }
 
-    private void command(CommandSpec command) {
+    private static String title(List<String> names) {
+        int last = names.size() - 1;
+        return "Options of " + String.join(", ", names.subList(0, last)) + " and " + names.get(last);
+    }
+
+    private void command(CommandSpec command, List<String> all) {
         heading(command.name(), String.join(" ", command.usageMessage().description()));
-        table(DescribedOption.settable(command));
+        List<String> own = all.stream().filter(row -> !isCommon(row)).toList();
+        String others = all.stream()
+                .filter(this::isCommon)
+                .map(row -> title(commands.getOrDefault(row, List.of())))
+                .distinct()
+                .map(title -> "[" + title + "](#" + anchor(title) + ")")
+                .collect(Collectors.joining(", "));
+        if (!others.isEmpty()) {
+            text.append("Also: ").append(others).append(".\n\n");
+        }
+        if (!own.isEmpty() || others.isEmpty()) {
+            table(own);
+        }
+    }
+
+    private boolean isCommon(String row) {
+        return common.getOrDefault(title(commands.getOrDefault(row, List.of(""))), List.of())
+                .contains(row);
+    }
+
+    /** As GitHub makes it of a heading. */
+    private static String anchor(String title) {
+        return title.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9 -]", "").replace(' ', '-');
     }
 
     private void heading(String title, String description) {
@@ -50,21 +113,20 @@ final class OptionTables {
         }
     }
 
-    private void table(List<DescribedOption> options) {
-        if (options.isEmpty()) {
+    private void table(List<String> lines) {
+        if (lines.isEmpty()) {
             text.append("No options of its own.\n");
             return;
         }
         text.append("| option | values | default | |\n| --- | --- | --- | --- |\n");
-        for (DescribedOption option : options) {
-            String byDefault = option.byDefault() == null ? "" : "`" + option.byDefault() + "`";
-            text.append("| `").append(option.name()).append("` | ").append(cell(option.values()));
-            text.append(" | ")
-                    .append(cell(byDefault))
-                    .append(" | ")
-                    .append(cell(option.text()))
-                    .append(" |\n");
-        }
+        lines.forEach(text::append);
+    }
+
+    private static String row(DescribedOption option) {
+        String byDefault =
+                option.isRequired() ? "**required**" : option.byDefault() == null ? "" : "`" + option.byDefault() + "`";
+        return "| `" + option.name() + "` | " + cell(option.values()) + " | " + cell(byDefault) + " | "
+                + cell(option.text()) + " |\n";
     }
 
     private void environment() {

@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
                 + " often the chosen answer has the larger reward, and how well the margins are calibrated.",
         footer = {
             "",
+            "The table goes to standard output, or to standard error if the lines of rows go there.",
             "--output writes one JSON line per row. That of a pair has {\"row\", \"chosen_rewards\","
                     + " \"rejected_rewards\", \"margins\"}, and for both answers log-probs, reference log-probs and"
                     + " numbers of tokens. That of any other row has {\"row\", \"rewards\", \"logps\", \"ref_logps\","
@@ -66,8 +67,9 @@ final class ScoreCommand implements Callable<Integer> {
 
     @Option(
             names = "--ref_model_name_or_path",
-            description = "Hugging Face directory, or name in the local Hugging Face cache, of the reference: the model"
-                    + " from which training began. none: rewards are beta times the log-probs.")
+            description =
+                    "Required. Hugging Face directory, or name in the local Hugging Face cache, of the reference: the"
+                            + " model from which training began. none: rewards are beta times the log-probs.")
     private @Nullable Path reference;
 
     @Mixin
@@ -84,25 +86,8 @@ final class ScoreCommand implements Callable<Integer> {
             description = "Bins of the confidences from 0.5 to 1; default ${DEFAULT-VALUE}.")
     private int bins = 10;
 
-    @Option(
-            names = "--output",
-            description =
-                    "File for the rewards of each row, which appears only when complete; a pipe; or - for standard"
-                            + " output, which has the table otherwise.")
-    private @Nullable Path output;
-
-    @Option(
-            names = "--per_token",
-            arity = "0..1",
-            fallbackValue = "true",
-            description = "Add the reward of every token to the rows of output: chosen_token_rewards,"
-                    + " rejected_token_rewards or token_rewards.")
-    private boolean perToken = false;
-
-    @Option(
-            names = "--batch_tokens",
-            description = "Maximum tokens of a batch; a batch has at least one row; default ${DEFAULT-VALUE}.")
-    private int batchTokens = 4096;
+    @Mixin
+    private final ScoringOptions scoring = new ScoringOptions();
 
     @Override
     public Integer call() {
@@ -111,12 +96,11 @@ final class ScoreCommand implements Callable<Integer> {
         Output.require(command, "dataset_name", data.hasRows());
         OptionRange.BETA.check(beta);
         OptionRange.CALIBRATION_BINS.check(bins);
-        OptionRange.BATCH_TOKENS.check(batchTokens);
-        if (perToken && output == null) {
+        if (scoring.isPerToken() && !scoring.hasOutput()) {
             throw new Dpo4jException("per_token is true, but no rows are written; give output, or leave it out");
         }
         data.checkValues();
-        Output.check(output);
+        scoring.check();
         findReference();
         Architecture policy = Model.readConfig(modelOptions.directory()).architecture();
         int maxLength = policy.maxLength(data.maxLength(), Integer.MAX_VALUE);
@@ -193,13 +177,13 @@ final class ScoreCommand implements Callable<Integer> {
     private <T> Rewards score(
             String source, Dataset<T> read, Map<String, String> stored, CompletionRows<T> kind, Session session) {
         Output.describe(source, read.report().facts("rows", ""), stored);
-        CompletionRows.Pass pass = new CompletionRows.Pass(batchTokens, perToken);
+        CompletionRows.Pass pass = scoring.pass();
         CompletionLogProbs policy = logProbs(modelOptions.directory(), read, kind, pass, session);
         CompletionLogProbs other =
                 hasReference() ? logProbs(referenceDirectory(), read, kind, pass, session) : policy.zeros();
         Rewards rewards = new Rewards(beta, policy, other);
-        if (output != null) {
-            Output.write(output, out -> RewardLines.write(kind, read.rows(), rewards, hasReference(), out));
+        if (scoring.hasOutput()) {
+            scoring.write(out -> RewardLines.write(kind, read.rows(), rewards, hasReference(), out));
         }
         return rewards;
     }
@@ -215,6 +199,6 @@ final class ScoreCommand implements Callable<Integer> {
 
     /** Where the table is printed: not among the rows. */
     private PrintStream table() {
-        return output != null && output.toString().equals("-") ? System.err : Output.standard();
+        return scoring.isStandardOutput() ? System.err : Output.standard();
     }
 }

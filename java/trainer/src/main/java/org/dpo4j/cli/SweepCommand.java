@@ -17,7 +17,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.KlEstimate;
+import org.dpo4j.train.KtoOptions;
 import org.dpo4j.train.OptionRange;
+import org.dpo4j.train.SftOptions;
 import org.dpo4j.train.TrainOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -61,7 +63,7 @@ final class SweepCommand implements Callable<Integer> {
             arity = "1..*",
             paramLabel = "<option=value,value>",
             description =
-                    "Values of an option to try: beta=0.05,0.1, or several of these, or --grid several times; if a"
+                    "Required. Values of an option to try: beta=0.05,0.1, or several of these, or --grid several times; if a"
                             + " value has a comma, a JSON list: loss_type=[\"sigmoid,sft\",\"ipo\"]. In a config file a mapping:"
                             + " {beta: [0.05, 0.1]}.")
     private List<SweepGrid> grids = List.of();
@@ -128,9 +130,7 @@ final class SweepCommand implements Callable<Integer> {
             if (!known.contains(name)) {
                 boolean isOwn = NOT_IN_GRID.contains(name) || SweepRun.SET_BY_SWEEP.contains(name);
                 throw new Dpo4jException("grid has " + name
-                        + (isOwn
-                                ? ", which belongs to the sweep itself; leave it out"
-                                : ", which is no option of dpo" + NearestName.suggestion(name, known)));
+                        + (isOwn ? ", which belongs to the sweep itself; leave it out" : notOfDpo(name, known)));
             }
             if (given().containsKey(name)) {
                 throw new Dpo4jException(name + " is given, and also in grid; leave one out");
@@ -140,6 +140,17 @@ final class SweepCommand implements Callable<Integer> {
             throw new Dpo4jException("resume_from_checkpoint is given, but a sweep goes on by itself; leave it out");
         }
         return grid;
+    }
+
+    private static String notOfDpo(String name, Set<String> known) {
+        Map<String, Object> others = Map.of("kto", KtoOptions.builder(), "sft", SftOptions.builder());
+        return others.entrySet().stream()
+                .filter(other -> OptionNames.settable(CommandSpec.forAnnotatedObject(other.getValue()))
+                        .contains(name))
+                .map(other -> ", which is an option of " + other.getKey() + ", but a sweep trains dpo; run ./dpo4j "
+                        + other.getKey() + " once for each value, and compare the runs with ./dpo4j report")
+                .findFirst()
+                .orElse(", which is no option of dpo" + NearestName.suggestion(name, known));
     }
 
     private SweepGrid merged() {

@@ -66,7 +66,7 @@ record SweepResult(
         if (!Files.exists(file)) {
             return null;
         }
-        ObjectNode json = JsonFile.read(file);
+        ObjectNode json = JsonFile.read(file, "a sweep wrote it; delete the directory, and the run is trained again");
         Map<String, String> options = new TreeMap<>();
         json.path("options")
                 .properties()

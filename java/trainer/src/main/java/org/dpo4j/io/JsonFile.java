@@ -29,6 +29,8 @@ public final class JsonFile {
 
     private static final int MAX_DEPTH = 64;
 
+    private static final String DOWNLOAD = "download it again";
+
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(MAX_DEPTH)
@@ -58,6 +60,11 @@ public final class JsonFile {
         return read(file, bytes(file));
     }
 
+    /** Reads a file that dpo4j has written. {@code remedy}: what to do if it is damaged. */
+    public static ObjectNode read(Path file, String remedy) {
+        return read(file, bytes(file), remedy);
+    }
+
     /** The content of a small file. Errors name the file. */
     public static byte[] bytes(Path file) {
         try (InputStream input = Files.newInputStream(file)) {
@@ -76,6 +83,10 @@ public final class JsonFile {
 
     /** Parses the content of a file, which holds one object. Errors name the file. */
     public static ObjectNode read(Path file, byte[] content) {
+        return read(file, content, DOWNLOAD);
+    }
+
+    private static ObjectNode read(Path file, byte[] content, String remedy) {
         try {
             JsonNode json = MAPPER.readTree(content);
             if (json instanceof ObjectNode object) {
@@ -83,10 +94,10 @@ public final class JsonFile {
             }
             throw new Dpo4jException(
                     json == null || json.isMissingNode() // empty or only white space
-                            ? file + " is empty; download it again"
-                            : file + " does not hold a JSON object; download it again");
+                            ? file + " is empty; " + remedy
+                            : file + " does not hold a JSON object; " + remedy);
         } catch (JsonProcessingException e) {
-            throw malformed(file, e);
+            throw malformed(file, e, remedy);
         } catch (IOException e) {
             throw unreadable(file, e);
         }
@@ -96,6 +107,10 @@ public final class JsonFile {
      * The error for a file that is not valid JSON. It names the file's actual format, or the fault and its position.
      */
     public static Dpo4jException malformed(Path file, JsonProcessingException e) {
+        return malformed(file, e, DOWNLOAD);
+    }
+
+    private static Dpo4jException malformed(Path file, JsonProcessingException e, String remedy) {
         try {
             FileFormat other = FileFormat.find(file);
             if (other != null) {
@@ -104,8 +119,7 @@ public final class JsonFile {
         } catch (IOException absent) {
             // the file has just vanished; report the error of the first read
         }
-        return new Dpo4jException(
-                file + " is not valid JSON: " + JsonErrors.reason(e, false) + "; download it again", e);
+        return new Dpo4jException(file + " is not valid JSON: " + JsonErrors.reason(e, false) + "; " + remedy, e);
     }
 
     /** The error for a file that cannot be read. */

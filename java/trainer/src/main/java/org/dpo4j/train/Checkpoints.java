@@ -308,11 +308,13 @@ final class Checkpoints {
     }
 
     /**
-     * Reads the checkpoint that the options name; null if they name none. Throws if it is damaged, or if this run has
-     * other options or rows.
+     * Reads the checkpoint that the options name; null if they name none. Throws if it is damaged, if this run has other
+     * options or rows, or if it ends before the checkpoint.
+     *
+     * @param total steps of this run
      */
     @Nullable
-    Loaded load() {
+    Loaded load(int total) {
         if (!options.isResumed()) {
             return null;
         }
@@ -328,6 +330,10 @@ final class Checkpoints {
         }
         ObjectNode state = JsonFile.read(directory.path().resolve(CheckpointDirectory.STATE));
         identity().check(directory.toString(), state.path("run"));
+        if (state.path("global_step").asInt() > total) {
+            throw new Dpo4jException(
+                    directory + " is beyond the run's " + total + " steps; raise max_steps or num_train_epochs");
+        }
         return new Loaded(directory, state);
     }
 

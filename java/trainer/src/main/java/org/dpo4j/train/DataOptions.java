@@ -32,9 +32,10 @@ public final class DataOptions extends OptionGroup implements Downloadable {
     /** Where the rows are. */
     @Option(
             names = "--dataset_name",
-            description = "Rows: a .jsonl, .json, .jsonl.gz or .parquet file, a directory of such files, a pattern of"
-                    + " file names in quotes, a pipe, - for standard input, or the name of a data set in the local"
-                    + " Hugging Face cache.")
+            description =
+                    "Required, unless datasets is given. Rows: a .jsonl, .json, .jsonl.gz or .parquet file, a directory of such files, a pattern of"
+                            + " file names in quotes, a pipe, - for standard input, or the name of a data set in the local"
+                            + " Hugging Face cache.")
     @Nullable
     Path datasetName;
 

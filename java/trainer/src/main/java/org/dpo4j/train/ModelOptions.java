@@ -14,7 +14,8 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
     /** Hugging Face directory, or the name of a model. */
     @Option(
             names = "--model_name_or_path",
-            description = "Hugging Face model directory, or the name of a model in the local Hugging Face cache.")
+            description =
+                    "Required. Hugging Face model directory, or the name of a model in the local Hugging Face cache.")
     @Nullable
     Path modelNameOrPath;
 

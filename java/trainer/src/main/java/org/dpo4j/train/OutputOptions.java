@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 public final class OutputOptions extends OptionGroup {
 
     /** Directory for the trained model and {@code metrics.jsonl}. */
-    @Option(names = "--output_dir", description = "Directory for the trained model and metrics.jsonl.")
+    @Option(names = "--output_dir", description = "Required. Directory for the trained model and metrics.jsonl.")
     @Nullable
     Path outputDir;
 

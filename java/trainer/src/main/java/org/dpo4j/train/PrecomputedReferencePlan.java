@@ -27,6 +27,8 @@ final class PrecomputedReferencePlan implements ReferencePlan {
     private final @Nullable ReferenceCache cache;
     private final @Nullable String weightsHash;
     private final PassMemory passes;
+    /** Why the log-probs are not kept, although the options say so; null if they are. */
+    private final @Nullable String fault;
 
     private PrecomputedReferencePlan(
             ReferenceModel model,
@@ -42,6 +44,7 @@ final class PrecomputedReferencePlan implements ReferencePlan {
         this.cache = cache;
         this.weightsHash = weightsHash;
         this.passes = memory();
+        this.fault = cache == null || missing() == 0 ? null : cache.fault();
     }
 
     /** Looks for the log-probs that earlier runs kept. */
@@ -82,9 +85,14 @@ final class PrecomputedReferencePlan implements ReferencePlan {
         int missing = missing();
         int read = parts.stream().mapToInt(part -> part.rows().read().length).sum() - missing;
         String from = "log-probs of " + model + ", ";
-        String computed = cache == null
-                ? "computed before the first step"
-                : "computed before the first step and kept in " + cache.file().getParent() + " for later runs";
+        String computed = "computed before the first step"
+                + (cache == null
+                        ? ""
+                        : fault == null
+                                ? " and kept in " + cache.file().getParent() + " for later runs"
+                                : ", not kept for later runs: " + fault
+                                        + "; name another directory with reference_cache_dir, or set reference_cache to"
+                                        + " false");
         if (cache == null || read == 0) {
             return from + computed;
         }
@@ -146,7 +154,7 @@ final class PrecomputedReferencePlan implements ReferencePlan {
     }
 
     private void keep(RunListener listener) {
-        if (cache == null) {
+        if (cache == null || fault != null) {
             return;
         }
         LogProbTable computed = new LogProbTable();

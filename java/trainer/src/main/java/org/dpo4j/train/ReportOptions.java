@@ -1,10 +1,14 @@
 package org.dpo4j.train;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.CombinedListener;
 import org.dpo4j.report.CsvLog;
@@ -22,6 +26,7 @@ public final class ReportOptions extends OptionGroup {
     private static final String TENSORBOARD = "tensorboard";
     private static final String CSV = "csv";
     private static final String MLFLOW = "mlflow";
+    private static final String EVENTS_VARIABLE = "TENSORBOARD_LOGGING_DIR";
 
     /** What to do instead of reporting to a service that has no file format of its own. */
     private static final Map<String, String> ADVICE = Map.of(
@@ -74,6 +79,25 @@ public final class ReportOptions extends OptionGroup {
         }
     }
 
+    /** Makes the directory of event files, if one is named. Throws if that is not possible. */
+    void makeDirectory() {
+        @Nullable Path directory = targets().contains(TENSORBOARD) ? eventDirectory() : null;
+        if (directory == null) {
+            return;
+        }
+        String name = loggingDir == null ? EVENTS_VARIABLE : "logging_dir";
+        try {
+            OutputFile.makeDirectory(directory);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    name + " " + directory + " cannot be made (" + FileErrors.reason(e) + "); name another directory",
+                    e);
+        }
+        if (!Files.isWritable(directory)) {
+            throw new Dpo4jException(name + " " + directory + " is not writable; name another directory");
+        }
+    }
+
     /** {@code all} includes mlflow only if a server is named. */
     private Set<String> targets() {
         if (!reportTo.contains(ALL)) {
@@ -97,7 +121,7 @@ public final class ReportOptions extends OptionGroup {
     }
 
     private @Nullable Path eventDirectory() {
-        String variable = System.getenv("TENSORBOARD_LOGGING_DIR");
+        String variable = System.getenv(EVENTS_VARIABLE);
         return loggingDir != null || variable == null ? loggingDir : Path.of(variable);
     }
 }

@@ -106,10 +106,6 @@ final class TrainLoop {
     /** Goes on from a checkpoint: restores weights, state and the lines of metrics up to it. */
     void resume(Checkpoints.Loaded loaded) {
         checkpoints.restore(loaded, saved());
-        if (state.step() > state.steps().total()) {
-            throw new Dpo4jException(loaded.directory() + " is beyond the run's "
-                    + state.steps().total() + " steps; raise max_steps or num_train_epochs");
-        }
         log.begin();
         loaded.history().forEach(line -> {
             history.add(line);

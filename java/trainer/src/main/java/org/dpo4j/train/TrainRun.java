@@ -51,6 +51,7 @@ final class TrainRun {
     static List<Metrics> run(TrainOptions options, RunReports reports, ObjectiveReader reader, RunListener given) {
         RunListener listener = reports.with(new InterruptibleListener(given), options);
         Cancellation.check(listener);
+        options.report().makeDirectory();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener)) {
             options.download(listener);
             return run(options, reports, reader, listener, output);
@@ -84,7 +85,7 @@ final class TrainRun {
                 facts.put("device memory", memory.toString());
                 Checkpoints checkpoints = new Checkpoints(
                         model, options, () -> RunIdentity.find(options, objective, reference.weightsHash()), listener);
-                Checkpoints.@Nullable Loaded loaded = checkpoints.load();
+                Checkpoints.@Nullable Loaded loaded = checkpoints.load(steps.total());
                 facts.put("checkpoints", checkpoints.fact(steps));
                 checkpoints.best().check(objective);
                 if (!checkpoints.best().fact().isEmpty()) {

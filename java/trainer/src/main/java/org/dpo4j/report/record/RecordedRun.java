@@ -22,6 +22,8 @@ public record RecordedRun(String name, RunRecord record, List<Metrics> metrics, 
     static final String RECORD = "run.json";
 
     private static final String METRICS = "metrics.jsonl";
+    private static final String REMEDY =
+            "the run wrote it; delete it, and a report shows the metrics without header and notices";
 
     public RecordedRun {
         metrics = List.copyOf(metrics);
@@ -33,13 +35,15 @@ public record RecordedRun(String name, RunRecord record, List<Metrics> metrics, 
         return Files.isRegularFile(directory.resolve(METRICS));
     }
 
-    /** Reads a run that ended or goes on. Throws if the directory holds no metrics, or a line that is no JSON object. */
+    /**
+     * Reads a run that ended or goes on. Throws if the directory holds no metrics, or a file or line that is no JSON object.
+     */
     public static RecordedRun read(Path directory) {
         if (!isIn(directory)) {
             throw new Dpo4jException(directory + " holds no " + METRICS + "; give the output_dir of a run");
         }
         Path record = directory.resolve(RECORD);
-        RunRecord parsed = RunRecord.parse(Files.exists(record) ? JsonFile.read(record) : JsonFile.object());
+        RunRecord parsed = RunRecord.parse(Files.exists(record) ? JsonFile.read(record, REMEDY) : JsonFile.object());
         return new RecordedRun(
                 parsed.options().getOrDefault("run_name", fileName(directory)),
                 parsed,

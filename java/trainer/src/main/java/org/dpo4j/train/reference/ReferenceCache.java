@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Log-probs of references that earlier runs computed: one file per reference, in a directory whose files may be deleted at
@@ -37,6 +38,16 @@ public final class ReferenceCache {
 
     public Path file() {
         return directory.resolve(name + END);
+    }
+
+    /** Why nothing can be kept: the directory is none, cannot be made or cannot be written; null if it can. Makes it. */
+    public @Nullable String fault() {
+        try {
+            OutputFile.makeDirectory(directory);
+        } catch (IOException e) {
+            return directory + " cannot be made (" + FileErrors.reason(e) + ")";
+        }
+        return Files.isWritable(directory) ? null : directory + " is not writable";
     }
 
     /** The log-probs that earlier runs kept; none if there is no file. Throws, with the reason, if it is damaged. */
