@@ -13,14 +13,14 @@ import org.jspecify.annotations.Nullable;
 final class ReferenceModel {
     private final Model policy;
     private final @Nullable Path other;
-    private final Path files;
+    private final ModelOptions model;
     private final Model planned;
 
     /** Throws if the options name a model that cannot be the reference. Loads no weights. */
     ReferenceModel(Model policy, TrainOptions options) {
         this.policy = policy;
         this.other = options.reference().directory();
-        this.files = other == null ? options.model().directory() : other;
+        this.model = options.model();
         this.planned = other == null ? policy : planned(policy, options, other);
     }
 
@@ -66,7 +66,7 @@ final class ReferenceModel {
 
     /** The directory of its weights. */
     Path files() {
-        return files;
+        return other == null ? model.directory() : other;
     }
 
     boolean isPolicy() {
