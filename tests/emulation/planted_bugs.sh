@@ -240,6 +240,34 @@ pair_plant weight_left_out none 'losses.*, expected' 's/return x.weights != null
 pair_plant mean_over_pairs none 'metrics.*, expected' 's/return sums\[kWeights\];/return pairs;/'
 plant unpaired_loss formulas/unpaired_loss.h UnpairedLossTest#losses negative_baseline none 'losses.*, expected' 's/return mean < 0 ? 0 : mean;/return mean;/'
 
+# Optimizers: shares, signs, state that is not written, random numbers of another element, and a skipped step that leaves a trace.
+update_plant() { plant "$1" weight_update.cuh "$2" "$3" none "$4" "$5"; } # KERNEL TESTS NAME EXPECTATION SED-EXPRESSION
+update_plant sgd SgdTest#steps dampened_at_once 'step 1 parameter .*, expected' 's/\*steps <= 1/*steps < 1/'
+update_plant sgd SgdTest#steps nesterov_of_before 'parameter .*, expected' 's/nesterov ? fmaf(momentum, v\[k\], g\[k\])/nesterov ? g[k]/'
+update_plant sgd SgdTest#steps decay_left_out 'parameter .*, expected' 's/g\[k\] = fmaf(decay, p\[k\], g\[k\])/(void)decay/'
+update_plant sgd SgdTest#aNanClipTakesNoStep step_without_clip 'array [0-9] .*, expected' '/if (scale != scale) return;/d'
+update_plant sgd SgdTest#steps not_clipped 'parameter .*, expected' 's/g\[k\] \*= scale;/(void)scale;/'
+update_plant rmsprop RmsPropTest#steps velocity_not_stored 'state [0-9] .*, expected' '/store<N, kOnce>(velocity + i, g);/d'
+update_plant rmsprop RmsPropTest#aNegativeVarianceCountsAsZero negative_variance 'parameter .*NaN|: NaN, expected' 's/fmaxf(0, fmaf(-m\[k\], m\[k\], variance\[k\]))/fmaf(-m[k], m[k], variance[k])/'
+update_plant rmsprop RmsPropTest#steps epsilon_in_root 'parameter .*, expected' 's/sqrtf(variance\[k\]) + epsilon/sqrtf(variance[k] + epsilon)/'
+update_plant lion LionTest#theSignOfZeroIsZero sign_of_zero 'parameter .*, expected' 's/direction < 0 ? -lr : 0/-lr/'
+update_plant lion LionTest#golden shares_exchanged 'parameter .*, expected|state 1 .*, expected' 's/fmaf(share1, g\[k\], fmaf(-share1,/fmaf(share2, g[k], fmaf(-share2,/'
+eight_bit_plant() { plant adamw_8bit formulas/dynamic_map.h 'AdamW8bitTest#steps AdamW8bitTest#momentsOfZeroStayZero' "$1" none "$2" "$3"; }
+eight_bit_plant maximum_of_a_lane 'step [0-9] parameter .*, expected' 's/max = lane_max<kWarp>(max);/(void)0;/'
+eight_bit_plant lower_code 'code [0-9]+ for -?[0-9.]+' 's/0.5f \* (signed_values\[thread\] + signed_values\[next\])/signed_values[next]/'
+eight_bit_plant divided_by_zero 'code [0-9]+ for 0.0' 's/max > 0 ? max : 1/max/'
+eight_bit_plant maxima_exchanged 'm max' 's/x.m_max\[block\] = m_max, x.v_max\[block\] = v_max/x.m_max[block] = v_max, x.v_max[block] = m_max/'
+plant lerp "" LerpTest#interpolates other_share none 'mixed .*, expected' 's/fmaf(share, to\[k\] - from\[k\], from\[k\])/fmaf(share, from[k] - to[k], to[k])/'
+plant lerp "" LerpTest#changesNothingIfClipIsNaN moved_by_a_skipped_step none 'share [0-9.]+ .*, expected' '/if (clip \&\& \*clip != \*clip) return;/d'
+plant uniform_noise "" UniformNoiseTest#addsTheNoiseOfTheReference noise_of_the_row none 'width [0-9]+ .*, expected' 's/static_cast<uint32_t>(position\[row\])/static_cast<uint32_t>(row)/'
+plant uniform_noise "" UniformNoiseTest#addsTheNoiseOfTheReference one_step_for_all none 'width [0-9]+ .*, expected' 's/random\[2\]/0/'
+plant uniform_noise "" UniformNoiseTest#addsTheNoiseOfTheReference never_negative none 'width [0-9]+ .*, expected' 's/ \* 0x1p-23f - 1;/ * 0x1p-23f;/'
+count_plant() { plant count_step formulas/bias_correction.h "CountStepTest#$1" "$2" none "$3" "$4"; } # TEST NAME EXPECTATION SED-EXPRESSION
+count_plant aSkippedStepLeavesNoTrace skipped_is_counted 'steps .*, expected' 's/(is_skipped ? 0 : 1)/1/'
+count_plant aSkippedStepLeavesNoTrace not_restored 'sums .*, expected' 's/is_skipped ? x.kept : x.sums/x.sums/'
+count_plant aLossThatIsNotFiniteSkipsTheStep loss_not_looked_at 'clip .*|sums .*' 's/ || rest != rest;/;/'
+count_plant biasCorrectionsAreThoseOfTheAppliedSteps one_power_too_few 'corrections of step .*, expected' 's/exponent > 0; exponent/exponent > 1; exponent/'
+
 # Activations of an MLP: formulas that are near the right one, and a gate that backward forgets.
 plant activation "" ActivationTest#forwardOfNarrowRows tanh_for_erf none 'out of .*GELU_ERF.*, expected' 's/KIND == DPO4J_ACTIVATION_GELU_ERF ? normal(x) : //'
 plant activation "" ActivationTest#backwardOfNarrowRows no_slope none 'd_x of .*GELU.*, expected' 's/fmaf(v\[k\], s.slope, s.value)/s.value/'
