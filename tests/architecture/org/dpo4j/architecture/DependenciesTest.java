@@ -33,7 +33,7 @@ class DependenciesTest {
     @ArchTest
     static void packagesDependInOneDirection(JavaClasses classes) {
         LayeredArchitecture packages = layeredArchitecture().consideringOnlyDependenciesInLayers();
-        for (String name : "cli quickstart train report model data io kernels".split(" ")) {
+        for (String name : "cli quickstart train export report model data io kernels".split(" ")) {
             packages = packages.layer(name).definedBy("org.dpo4j." + name + "..");
         }
         packages.whereLayer("cli")
@@ -42,12 +42,14 @@ class DependenciesTest {
                 .mayOnlyBeAccessedByLayers("cli")
                 .whereLayer("train")
                 .mayOnlyBeAccessedByLayers("cli", "quickstart")
+                .whereLayer("export")
+                .mayOnlyBeAccessedByLayers("cli")
                 .whereLayer("report")
                 .mayOnlyBeAccessedByLayers("cli", "quickstart", "train")
                 .whereLayer("model")
-                .mayOnlyBeAccessedByLayers("cli", "quickstart", "train")
+                .mayOnlyBeAccessedByLayers("cli", "quickstart", "train", "export")
                 .whereLayer("data")
-                .mayOnlyBeAccessedByLayers("cli", "quickstart", "train", "model")
+                .mayOnlyBeAccessedByLayers("cli", "quickstart", "train", "export", "model")
                 .whereLayer("io")
                 .mayOnlyAccessLayers("kernels")
                 .check(classes);

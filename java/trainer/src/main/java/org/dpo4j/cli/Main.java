@@ -43,6 +43,7 @@ public final class Main {
             ScoreCommand.class,
             GenerateCommand.class,
             ChatCommand.class,
+            ExportCommand.class,
             ReportCommand.class,
             DoctorCommand.class,
             OptionsCommand.class,

@@ -139,8 +139,8 @@ public final class FloatFormats {
         return Float.intBitsToFloat(sign | (exponent + 112) << 23 | fraction << 13);
     }
 
-    /** Throws if a finite value rounds to infinity. */
-    static short toFloat16(float value) {
+    /** The bits of the float16 number next to {@code value}. Throws if a finite value rounds to infinity. */
+    public static short toFloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
         int sign = bits >>> 16 & 0x8000;
         int size = bits & 0x7fffffff;

@@ -36,7 +36,7 @@ final class ModelFiles implements AutoCloseable {
     /** A file name without a path, so that an index cannot name files in other directories. */
     private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
 
-    private record StoredTensor(SafeTensors file, SafeTensorsHeader.Entry entry) {}
+    record StoredTensor(SafeTensors file, SafeTensorsHeader.Entry entry) {}
 
     private final Path directory;
     private final List<SafeTensors> files = new ArrayList<>();
@@ -120,7 +120,7 @@ final class ModelFiles implements AutoCloseable {
      * The stored tensors of the model's tensors, in the model's order. Throws one error that lists all tensors that are
      * missing, unexpected, or of another shape.
      */
-    private List<StoredTensor> match(ModelConfig config, ParameterLayout layout) {
+    List<StoredTensor> match(ModelConfig config, ParameterLayout layout) {
         Family family = Families.named(config.modelType());
         List<ParameterTensor> tensors = layout.tensors();
         long embedding = layout.parameter(ParameterKind.EMBEDDING).offset();

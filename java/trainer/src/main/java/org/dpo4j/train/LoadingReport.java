@@ -24,7 +24,8 @@ public final class LoadingReport implements LoadProgress {
         this(listener, "MB of weights loaded");
     }
 
-    LoadingReport(RunListener listener, String phase) {
+    /** @param phase what is counted, in MB */
+    public LoadingReport(RunListener listener, String phase) {
         this(listener, phase, System::nanoTime);
     }
 

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZonedDateTime;
 import java.util.Map;
+import java.util.TreeMap;
 import org.dpo4j.data.chat.jinja.Output;
 import org.dpo4j.data.chat.jinja.Position;
 import org.dpo4j.data.chat.jinja.Template;
@@ -50,6 +51,13 @@ public final class ChatTemplate {
     /** The template of that name: {@code additional_chat_templates/<name>.jinja}, or that of the list; null if absent. */
     public static @Nullable ChatTemplate find(Path modelDirectory, String name) {
         return find(TemplateFiles.read(modelDirectory), name);
+    }
+
+    /** The texts of all templates of a model directory by name, not parsed. The one without a name is "default". */
+    public static Map<String, String> sources(Path modelDirectory) {
+        Map<String, String> texts = new TreeMap<>();
+        TemplateFiles.read(modelDirectory).templates().forEach((name, source) -> texts.put(name, source.text()));
+        return texts;
     }
 
     private static @Nullable ChatTemplate find(TemplateFiles files, @Nullable String name) {

@@ -1,0 +1,5 @@
+/** A tokenizer as llama.cpp stores it. */
+@NullMarked
+package org.dpo4j.export.tokenizer;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** GGUF, the file format of llama.cpp: metadata, tables of tensors, and ggml's number formats. Knows no model. */
+@NullMarked
+package org.dpo4j.io.gguf;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.dpo4j.export;
+
+import org.jspecify.annotations.NullMarked;
