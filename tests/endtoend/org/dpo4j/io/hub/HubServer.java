@@ -28,7 +28,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A hub on the loopback address, with one repository. As the hub does, it sends small files itself, and redirects to
+ * A hub on the loopback address. As the hub does, it sends small files itself, and redirects to
  * another host, here another port, for large ones. Faults replace its next answers.
  */
 public final class HubServer implements AutoCloseable {
@@ -44,8 +44,8 @@ public final class HubServer implements AutoCloseable {
 
     private record Fault(String path, HttpHandler handler) {}
 
-    private final String name;
-    private final Map<String, byte[]> files = new LinkedHashMap<>();
+    private final Map<String, Map<String, byte[]>> repositories = new LinkedHashMap<>();
+    private Map<String, byte[]> files = new LinkedHashMap<>();
     private final List<Request> requests = Collections.synchronizedList(new ArrayList<>());
     private final List<Fault> faults = new CopyOnWriteArrayList<>();
     private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -54,7 +54,14 @@ public final class HubServer implements AutoCloseable {
 
     /** {@code name}: {@code models/owner/name} or {@code datasets/owner/name}. */
     public HubServer(String name) {
-        this.name = name;
+        repository(name);
+    }
+
+    /** Adds a repository, to which {@link #with} then adds files. */
+    public final HubServer repository(String name) {
+        files = new LinkedHashMap<>();
+        repositories.put(name, files);
+        return this;
     }
 
     private HttpServer start() {
@@ -111,7 +118,7 @@ public final class HubServer implements AutoCloseable {
             @Override
             public void waiting() {}
         };
-        return Hub.in(environment(cache), silent, Waiting.SLEEP, path -> Long.MAX_VALUE);
+        return Hub.in(HubSettings.find(environment(cache)), silent, Waiting.SLEEP, path -> Long.MAX_VALUE);
     }
 
     List<Request> requests() {
@@ -142,14 +149,32 @@ public final class HubServer implements AutoCloseable {
             Fault fault = fault(path);
             if (fault != null) {
                 fault.handler.handle(exchange);
-            } else if (path.startsWith("/api/" + name + "/revision/")) {
-                send(exchange, 200, "{\"sha\": \"" + COMMIT + "\"}");
-            } else if (path.equals("/api/" + name + "/tree/" + COMMIT)) {
-                list(exchange);
             } else {
-                content(exchange, path, isHub);
+                answer(exchange, path, isHub);
             }
         }
+    }
+
+    private void answer(HttpExchange exchange, String path, boolean isHub) throws IOException {
+        for (Map.Entry<String, Map<String, byte[]>> repository : repositories.entrySet()) {
+            String name = repository.getKey();
+            if (path.startsWith("/api/" + name + "/revision/")) {
+                send(exchange, 200, "{\"sha\": \"" + COMMIT + "\"}");
+                return;
+            }
+            if (path.equals("/api/" + name + "/tree/" + COMMIT)) {
+                list(exchange, repository.getValue());
+                return;
+            }
+            String file =
+                    path.replaceFirst("(/signed)?/" + name.replace("models/", "") + "/resolve/" + COMMIT + "/", "");
+            if (!file.equals(path)) {
+                content(exchange, repository.getValue().get(file), isHub && isLarge(file));
+                return;
+            }
+        }
+        exchange.getResponseHeaders().add("X-Error-Code", "RepoNotFound");
+        send(exchange, 404, "");
     }
 
     private @Nullable Fault fault(String path) {
@@ -162,7 +187,7 @@ public final class HubServer implements AutoCloseable {
     }
 
     /** Pages of a few files, as the hub has them of a thousand. */
-    private void list(HttpExchange exchange) throws IOException {
+    private void list(HttpExchange exchange, Map<String, byte[]> files) throws IOException {
         String query = exchange.getRequestURI().getQuery();
         int from = query.contains("cursor=") ? Integer.parseInt(query.replaceFirst(".*cursor=", "")) : 0;
         ArrayNode page = JsonNodeFactory.instance.arrayNode();
@@ -217,14 +242,13 @@ public final class HubServer implements AutoCloseable {
         }
     }
 
-    private void content(HttpExchange exchange, String path, boolean isHub) throws IOException {
-        String file = path.replaceFirst(".*/resolve/" + COMMIT + "/", "").replace("%20", " ");
-        byte[] content = files.get(file);
-        if (content == null || !path.matches("/(signed/)?(" + name + "|" + name.replace("models/", "") + ")/.*")) {
-            exchange.getResponseHeaders().add("X-Error-Code", content == null ? "EntryNotFound" : "RepoNotFound");
+    private void content(HttpExchange exchange, byte @Nullable [] content, boolean isElsewhere) throws IOException {
+        if (content == null) {
+            exchange.getResponseHeaders().add("X-Error-Code", "EntryNotFound");
             send(exchange, 404, "");
-        } else if (isHub && isLarge(file)) {
+        } else if (isElsewhere) {
             exchange.getResponseHeaders().add("X-Linked-Etag", "\"" + hash("SHA-256", content) + "\"");
+            String path = exchange.getRequestURI().getRawPath();
             exchange.getResponseHeaders()
                     .add("Location", "http://localhost:" + contents.getAddress().getPort() + "/signed" + path);
             send(exchange, 302, "elsewhere");
@@ -244,11 +268,20 @@ public final class HubServer implements AutoCloseable {
         send(exchange, range == null ? 200 : 206, content, from, content.length);
     }
 
-    /** Sends a part of a content, and says that more follows. */
+    /** Sends a part of a content, and says that more follows. Waits a little, so that the part arrives before the end. */
     static void cut(HttpExchange exchange, byte[] content, int end) throws IOException {
         exchange.sendResponseHeaders(200, content.length);
         exchange.getResponseBody().write(content, 0, end);
         exchange.getResponseBody().flush();
+        sleep(50);
+    }
+
+    static void sleep(int millis) {
+        try {
+            Thread.sleep(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // the server is closed
+        }
     }
 
     static void send(HttpExchange exchange, int status, String content) throws IOException {

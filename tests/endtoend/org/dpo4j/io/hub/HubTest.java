@@ -1,6 +1,7 @@
 package org.dpo4j.io.hub;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 import static org.dpo4j.model.RefusalAssertions.assertRefusedWith;
 
@@ -8,6 +9,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.net.Proxy;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -53,7 +56,8 @@ class HubTest {
     private final List<String> notices = new ArrayList<>();
     private final List<Long> progress = new ArrayList<>();
     private long free = Long.MAX_VALUE;
-    private boolean isCancelled;
+    private long cancelledFrom = Long.MAX_VALUE;
+    private Duration answerLimit = Duration.ofSeconds(10);
     private HubServer server;
 
     @BeforeEach
@@ -74,7 +78,9 @@ class HubTest {
             @Override
             public void downloaded(String repository, long done, long total) {
                 progress.add(done);
-                waiting();
+                if (done >= cancelledFrom) {
+                    throw new CancellationException("cancelled");
+                }
             }
 
             @Override
@@ -83,13 +89,22 @@ class HubTest {
             }
 
             @Override
-            public void waiting() {
-                if (isCancelled) {
-                    throw new CancellationException("cancelled");
-                }
-            }
+            public void waiting() {}
         };
-        return Hub.in(environment, listener, (wait, each) -> waits.add(wait), path -> free);
+        return Hub.in(settings(), listener, (wait, each) -> waits.add(wait), path -> free);
+    }
+
+    private HubSettings settings() {
+        HubSettings found = HubSettings.find(environment);
+        return new HubSettings(
+                found.cache(),
+                found.endpoint(),
+                found.token(),
+                found.isOffline(),
+                found.hasSymlinks(),
+                answerLimit,
+                answerLimit,
+                found.proxy());
     }
 
     private void download(String... names) {
@@ -200,15 +215,11 @@ class HubTest {
 
     @Test
     void aCancelledDownloadGoesOnLater() throws IOException {
-        server.fault("/signed/", exchange -> {
-            HubServer.cut(exchange, CONTENT, 60_000);
-            isCancelled = true;
-        });
-        assertThat(org.assertj.core.api.Assertions.catchThrowable(this::download))
-                .isInstanceOf(CancellationException.class);
+        cancelledFrom = 30_000;
+        assertThatThrownBy(this::download).isInstanceOf(CancellationException.class);
         assertThat(home().resolve("refs")).doesNotExist();
-        assertThat(Files.size(incomplete())).isPositive();
-        isCancelled = false;
+        assertThat(Files.size(incomplete())).isBetween(29_998L, 99_999L);
+        cancelledFrom = Long.MAX_VALUE;
         download();
         assertWhole();
         assertThat(server.requests()).anyMatch(request -> request.range() != null);
@@ -376,27 +387,18 @@ class HubTest {
 
     @Test
     void aSlowHubIsAskedAgain() throws IOException {
-        environment.put("HF_HUB_ETAG_TIMEOUT", "1");
-        environment.put("HF_HUB_DOWNLOAD_TIMEOUT", "1");
-        server.fault("/revision/", exchange -> sleep());
+        answerLimit = Duration.ofMillis(400);
+        server.fault("/revision/", exchange -> HubServer.sleep(10_000));
         server.fault("/signed/", exchange -> {
             HubServer.cut(exchange, CONTENT, 60_000);
-            sleep();
+            HubServer.sleep(10_000);
         });
         download();
         assertWhole();
         assertThat(notices)
                 .containsExactly(
-                        "127.0.0.1: no answer for 1 s; trying again in 1 s",
-                        "127.0.0.1: no data for 1 s; trying again in 1 s");
-    }
-
-    private static void sleep() {
-        try {
-            Thread.sleep(10_000);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt(); // the server is closed
-        }
+                        "127.0.0.1: no answer for 0.4 s; trying again in 1 s",
+                        "127.0.0.1: no data for 0.4 s; trying again in 1 s");
     }
 
     @Test
@@ -437,6 +439,27 @@ class HubTest {
         assertRefused(this::download, "HF_ENDPOINT is http://hub.example, so the token would be sent unencrypted");
         environment.put("HF_TOKEN", "hf \u00e4");
         assertRefused(() -> HubSettings.find(environment), "the token of the hub has characters that no token has");
+    }
+
+    @Test
+    void proxiesOfTheEnvironment() throws IOException {
+        environment.put("HF_ENDPOINT", "http://hub.invalid");
+        environment.put("HTTP_PROXY", server.address());
+        environment.put("NO_PROXY", "example.com, localhost");
+        download();
+        assertWhole();
+        URI hub = URI.create("https://huggingface.co/a");
+        ProxySelector both = Objects.requireNonNull(HubProxy.find(
+                Map.of("ALL_PROXY", "proxy:1", "https_proxy", "http://other:2/", "no_proxy", ".b.org,c:443")));
+        assertThat(both.select(hub).get(0).address()).hasToString("other/<unresolved>:2");
+        for (String direct : List.of("https://b.org", "https://a.b.org", "https://c")) {
+            assertThat(both.select(URI.create(direct))).as(direct).containsExactly(Proxy.NO_PROXY);
+        }
+        assertThat(both.select(URI.create("https://ab.org"))).doesNotContain(Proxy.NO_PROXY);
+        assertThat(HubProxy.find(Map.of("NO_PROXY", "a"))).isNull();
+        assertRefused(
+                () -> HubProxy.find(Map.of("HTTPS_PROXY", "http://me:secret@proxy:3128")),
+                "HTTPS_PROXY is no address of the form http://HOST:PORT, without name and password; set it to one, or");
     }
 
     @ParameterizedTest
@@ -486,9 +509,11 @@ class HubTest {
         server.close();
         download();
         assertThat(notices)
-                .last()
+                .singleElement()
                 .asString()
-                .contains("the hub cannot be reached (", "; what the cache has of it is used");
+                .contains("the hub cannot be reached (127.0.0.1: it cannot be connected to)")
+                .endsWith("; what the cache has of it is used");
+        assertThat(waits).isEmpty();
         assertWhole();
         assertRefused(
                 () -> download(new HubRepository(RepositoryKind.MODEL, NAME, "other")),

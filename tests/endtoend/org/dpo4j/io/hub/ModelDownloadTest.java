@@ -24,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ModelDownloadTest {
     private static final Path NAME = Path.of("owner/tiny");
+    private static final String PAIR = "{\"prompt_ids\":[1],\"chosen_ids\":[5,2],\"rejected_ids\":[6,7,2]}\n";
 
     @TempDir
     private Path directory;
@@ -97,11 +98,19 @@ class ModelDownloadTest {
     }
 
     @Test
-    void anAdapter() {
-        serve("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", "tokenizer.json");
+    void anAdapterAndItsBaseModel() {
+        serve("adapter_model.safetensors", "adapter_model.bin", "tokenizer.json");
+        server.with("adapter_config.json", "{\"base_model_name_or_path\": \"owner/base\", \"revision\": null}");
+        server.repository("models/owner/base");
+        serve("config.json", "model.safetensors");
+        List<String> files = List.of(
+                "adapter_config.json",
+                "adapter_model.safetensors",
+                "tokenizer.json",
+                "config.json",
+                "model.safetensors");
         download();
-        assertThat(server.fetched())
-                .containsExactlyInAnyOrder("adapter_config.json", "adapter_model.safetensors", "tokenizer.json");
+        assertThat(server.fetched()).containsExactlyInAnyOrderElementsOf(files);
     }
 
     @Test
@@ -133,53 +142,63 @@ class ModelDownloadTest {
         assertThat(NamedModel.directory(directory, "main")).isEqualTo(directory);
     }
 
-    /** Two processes that download at once, both of which then compute log-probs; then one without a network. */
+    /** A run and another command that download at once; then that command without a network. */
     @Test
-    void twoProcessesDownloadEachFileOnceAndLoadTheModel() throws IOException, InterruptedException {
+    void twoProcessesDownloadEachFileOnceAndUseIt() throws IOException, InterruptedException {
         Path model = TestFiles.golden("llama-tiny");
-        for (String name : List.of("config.json", "model.safetensors")) {
-            server.with(name, Files.readAllBytes(model.resolve(name)));
-        }
-        server.fault("/signed/", exchange -> {
-            try {
-                Thread.sleep(1500); // until the other process waits for the lock
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-            HubServer.sendFrom(exchange, Files.readAllBytes(model.resolve("model.safetensors")));
-        });
-        Path rows = TestFiles.write(directory.resolve("rows.jsonl"), "{\"prompt_ids\":[1],\"completion_ids\":[5,2]}\n");
-        List<Process> processes = new ArrayList<>();
-        for (int i = 0; i < 2; i++) {
-            processes.add(logps(rows, Map.of(), "--download").start());
-        }
+        byte[] weights = Files.readAllBytes(model.resolve("model.safetensors"));
+        server.with("config.json", Files.readAllBytes(model.resolve("config.json")))
+                .with("model.safetensors", weights)
+                .with("README.md", "---\nlicense: mit\n---\n")
+                .repository("datasets/owner/rows")
+                .with("data/train-00000-of-00001.jsonl", PAIR + PAIR)
+                .with("data/test-00000-of-00001.jsonl", PAIR)
+                .fault("/signed/", exchange -> {
+                    HubServer.sleep(1000); // until the other process waits for the lock
+                    HubServer.sendFrom(exchange, weights);
+                });
+        Path out = directory.resolve("out");
+        List<Process> processes = List.of(
+                command(Map.of(), "logps", "--download").start(),
+                command(
+                                Map.of(),
+                                "dpo",
+                                "--download",
+                                "--output_dir=" + out,
+                                "--max_steps=1",
+                                "--eval_strategy=steps",
+                                "--report_to=none")
+                        .start());
         List<String> printed = new ArrayList<>();
         for (Process process : processes) {
             printed.add(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
             assertThat(process.waitFor()).as(printed.toString()).isZero();
         }
-        assertThat(printed).allMatch(text -> text.contains("\"logps\":"));
-        assertThat(server.fetched()).containsExactlyInAnyOrder("config.json", "model.safetensors");
+        assertThat(server.fetched())
+                .containsExactlyInAnyOrder(
+                        "config.json",
+                        "model.safetensors",
+                        "README.md",
+                        "data/train-00000-of-00001.jsonl",
+                        "data/test-00000-of-00001.jsonl");
+        assertThat(printed.get(1)).contains("step 1  loss 0.6931").containsPattern("eval_loss|eval loss");
+        assertThat(out.resolve("README.md"))
+                .content()
+                .contains("base_model: owner/tiny", "datasets:\n- owner/rows", "license: mit");
         int before = server.requests().size();
-        String offline = TestJvm.run(logps(rows, Map.of("HF_HUB_OFFLINE", "1")), 0);
-        assertThat(printed.get(0))
-                .contains(offline.lines()
-                        .filter(line -> line.startsWith("{"))
-                        .findFirst()
-                        .orElse("no row in " + offline));
+        String offline = TestJvm.run(command(Map.of("HF_HUB_OFFLINE", "1"), "logps"), 0);
+        assertThat(rows(offline)).hasSize(2).isEqualTo(rows(printed.get(0)));
         assertThat(server.requests()).hasSize(before);
     }
 
-    private ProcessBuilder logps(Path rows, Map<String, String> variables, String... options) {
-        List<String> command = TestJvm.command(
-                "org.dpo4j.cli.Main",
-                "logps",
-                "--model_name_or_path",
-                NAME.toString(),
-                "--dataset_name",
-                rows.toString(),
-                "--device",
-                "cpu");
+    private static List<String> rows(String printed) {
+        return printed.lines().filter(line -> line.startsWith("{")).toList();
+    }
+
+    private ProcessBuilder command(Map<String, String> variables, String name, String... options) {
+        List<String> command = TestJvm.command("org.dpo4j.cli.Main", name);
+        command.addAll(List.of(
+                "--model_name_or_path=" + NAME, "--dataset_name=owner/rows", "--device=cpu", "--dataset_cache=false"));
         command.addAll(List.of(options));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().putAll(server.environment(directory.resolve("hub")));

@@ -74,7 +74,7 @@ final class DataCommand implements Callable<Integer> {
 
     @Option(
             names = "--model_revision",
-            description = "Branch, tag or commit of a model that is given by name; default main.")
+            description = "Branch, tag or commit of model_name_or_path, if that is a name; default main.")
     private @Nullable String modelRevision;
 
     @Mixin

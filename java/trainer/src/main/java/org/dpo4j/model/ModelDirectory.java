@@ -182,7 +182,7 @@ final class ModelDirectory {
                 .toList();
         return new Dpo4jException(
                 llamaCpp.isEmpty()
-                        ? missing + ", and no other weights; download the whole model"
+                        ? missing + ", and no other weights; download the whole model, by its name with --download"
                         : gguf(llamaCpp.get(0).toString()));
     }
 

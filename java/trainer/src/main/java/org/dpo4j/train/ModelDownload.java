@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -23,10 +24,11 @@ public final class ModelDownload {
     private static final String WEIGHTS = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     private static final String ADAPTER = "adapter_model.safetensors";
+    private static final String ADAPTER_CONFIG = "adapter_config.json";
 
     /** README.md states the licence, which the card of a trained model takes over. */
     private static final Set<String> DESCRIPTIONS =
-            Set.of("config.json", "generation_config.json", "adapter_config.json", "README.md");
+            Set.of("config.json", "generation_config.json", ADAPTER_CONFIG, "README.md");
 
     private static final Pattern OTHER_WEIGHTS =
             Pattern.compile(".*\\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|onnx|gguf)");
@@ -34,11 +36,28 @@ public final class ModelDownload {
     private ModelDownload() {}
 
     /**
-     * Downloads a model, unless the path exists.
+     * Downloads a model, unless the path exists, and the base model of an adapter.
      *
      * @param revision branch, tag or commit; null for {@code main}
      */
     public static void all(Path given, @Nullable String revision, Hub hub) {
+        one(given, revision, hub);
+        HubRepository repository = NamedModel.repository(given, revision);
+        Path directory = repository == null ? given : hub.cache().find(repository);
+        if (directory == null || !Files.isRegularFile(directory.resolve(ADAPTER_CONFIG))) {
+            return;
+        }
+        JsonNode config = JsonFile.read(directory.resolve(ADAPTER_CONFIG));
+        String base = config.path("base_model_name_or_path").asText("");
+        if (!base.isEmpty()) {
+            one(
+                    Path.of(base),
+                    config.hasNonNull("revision") ? config.path("revision").asText() : null,
+                    hub);
+        }
+    }
+
+    private static void one(Path given, @Nullable String revision, Hub hub) {
         HubRepository repository = NamedModel.repository(given, revision);
         if (repository != null) {
             hub.download(repository, snapshot -> {

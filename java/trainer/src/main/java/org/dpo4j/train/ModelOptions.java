@@ -22,7 +22,7 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
     /** Revision of a model that is given by name; null for {@code main}. */
     @Option(
             names = "--model_revision",
-            description = "Branch, tag or commit of a model that is given by name; default main.")
+            description = "Branch, tag or commit of model_name_or_path, if that is a name; default main.")
     @Nullable
     String modelRevision;
 

@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -49,17 +48,16 @@ public final class Hub {
     /** The hub that the environment of this process names. */
     public static Hub open(HubListener listener) {
         return in(
-                System.getenv(),
+                HubSettings.find(System.getenv()),
                 listener,
                 Waiting.SLEEP,
                 directory -> Files.getFileStore(directory).getUsableSpace());
     }
 
-    /** {@code environment}: variables by name. */
-    static Hub in(Map<String, String> environment, HubListener listener, Waiting waiting, HubSnapshot.FreeSpace space) {
-        HubSettings settings = HubSettings.find(environment);
-        return new Hub(new HubSnapshot.Download(
-                settings, new HubHttp(settings, listener), HubCache.in(environment), listener, waiting, space));
+    static Hub in(HubSettings settings, HubListener listener, Waiting waiting, HubSnapshot.FreeSpace space) {
+        HubCache cache = new HubCache(settings.cache(), settings.isOffline());
+        return new Hub(
+                new HubSnapshot.Download(settings, new HubHttp(settings, listener), cache, listener, waiting, space));
     }
 
     /** The cache that receives the files. */
@@ -78,11 +76,12 @@ public final class Hub {
             return;
         }
         download.settings().requireSecret();
+        boolean isHere = cache().hasSnapshot(repository); // then a hub that does not answer is no reason to wait
         HubSnapshot snapshot;
         try {
-            snapshot = snapshot(repository);
+            snapshot = snapshot(repository, isHere ? 0 : Retries.MAX);
         } catch (UnreachableException e) {
-            if (!cache().hasSnapshot(repository)) {
+            if (!isHere) {
                 throw new Dpo4jException(repository + ": " + e.getMessage(), e);
             }
             listener.notice(repository + ": " + e.getMessage() + "; what the cache has of it is used");
@@ -92,12 +91,12 @@ public final class Hub {
         snapshot.refer();
     }
 
-    private HubSnapshot snapshot(HubRepository repository) throws UnreachableException {
+    private HubSnapshot snapshot(HubRepository repository, int retries) throws UnreachableException {
         boolean isCommit = HubRepository.isCommit(repository.revision());
-        String commit = isCommit ? repository.revision() : commit(repository);
+        String commit = isCommit ? repository.revision() : commit(repository, retries);
         HubListing listing = cache().listing(repository, commit);
         if (listing == null) {
-            listing = HubListing.listing(files(repository, commit));
+            listing = HubListing.listing(files(repository, commit, retries));
             Path tree = cache().tree(repository, commit);
             try {
                 OutputFile.makeDirectory(Objects.requireNonNull(tree.getParent()));
@@ -121,8 +120,8 @@ public final class Hub {
         }
     }
 
-    private String commit(HubRepository repository) throws UnreachableException {
-        Page page = page(repository, addresses(repository).revision());
+    private String commit(HubRepository repository, int max) throws UnreachableException {
+        Page page = page(repository, addresses(repository).revision(), max);
         String commit = page.json.path("sha").asText();
         if (!HubRepository.isCommit(commit)) {
             throw new Dpo4jException(repository + ": " + download.settings().endpoint()
@@ -131,7 +130,7 @@ public final class Hub {
         return commit;
     }
 
-    private List<HubFile> files(HubRepository repository, String commit) throws UnreachableException {
+    private List<HubFile> files(HubRepository repository, String commit, int max) throws UnreachableException {
         List<HubFile> files = new ArrayList<>();
         URI next = addresses(repository).tree(commit);
         for (int pages = 0; next != null; pages++) {
@@ -139,7 +138,7 @@ public final class Hub {
                 throw new Dpo4jException(
                         repository + " has more files than dpo4j lists; download it with: " + repository.command());
             }
-            Page page = page(repository, next);
+            Page page = page(repository, next, max);
             for (JsonNode entry : page.json) {
                 if (entry.path("type").asText().equals("file")) {
                     files.add(HubFile.parse(entry));
@@ -157,9 +156,9 @@ public final class Hub {
     /** An answer in JSON, and where it goes on. */
     private record Page(JsonNode json, @Nullable URI next) {}
 
-    private Page page(HubRepository repository, URI uri) throws UnreachableException {
+    private Page page(HubRepository repository, URI uri, int max) throws UnreachableException {
         HubSettings settings = download.settings();
-        Retries retries = new Retries(settings.endpoint().getHost(), download.waiting(), download.listener());
+        Retries retries = new Retries(settings.endpoint().getHost(), download.waiting(), download.listener(), max);
         while (true) {
             try (HubHttp.Answer answer = download.http().get(repository, uri, 0)) {
                 byte[] body = answer.body().all(MAX_ANSWER_BYTES, settings.dataLimit(), download.listener());

@@ -21,7 +21,7 @@ public final class HubCache {
     private final Path directory;
     private final boolean isOffline;
 
-    private HubCache(Path directory, boolean isOffline) {
+    HubCache(Path directory, boolean isOffline) {
         this.directory = directory;
         this.isOffline = isOffline;
     }

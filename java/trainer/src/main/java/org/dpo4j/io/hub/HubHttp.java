@@ -36,11 +36,14 @@ final class HubHttp {
     HubHttp(HubSettings settings, HubListener listener) {
         this.settings = settings;
         this.listener = listener;
-        this.client = HttpClient.newBuilder()
+        HttpClient.Builder builder = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1) // a connection for each content, so that closing ends only that
                 .followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(settings.answerLimit())
-                .build();
+                .connectTimeout(settings.answerLimit());
+        if (settings.proxy() != null) {
+            builder.proxy(settings.proxy());
+        }
+        this.client = builder.build();
     }
 
     /**
@@ -111,8 +114,7 @@ final class HubHttp {
             } catch (TimeoutException e) {
                 if (left <= Waiting.SLICE.toMillis()) {
                     answer.cancel(true);
-                    throw new IOException(
-                            "no answer for " + settings.answerLimit().toSeconds() + " s", e);
+                    throw new IOException("no answer for " + Waiting.words(settings.answerLimit()), e);
                 }
             } catch (ExecutionException e) {
                 throw e.getCause() instanceof IOException cause ? cause : new IOException(e.getCause());

@@ -1,6 +1,7 @@
 package org.dpo4j.io.hub;
 
 import java.io.IOException;
+import java.net.ProxySelector;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param hasSymlinks whether files of snapshots may be symbolic links
  * @param answerLimit maximum time until the hub answers
  * @param dataLimit maximum time between two pieces of a file
+ * @param proxy proxies that variables name; null: Java's settings
  */
 record HubSettings(
         Path cache,
@@ -33,7 +35,8 @@ record HubSettings(
         boolean isOffline,
         boolean hasSymlinks,
         Duration answerLimit,
-        Duration dataLimit) {
+        Duration dataLimit,
+        @Nullable ProxySelector proxy) {
     private static final String ENDPOINT = "https://huggingface.co";
     private static final Set<String> TRUE = Set.of("1", "ON", "YES", "TRUE");
     private static final Set<String> LOOPBACK = Set.of("localhost", "127.0.0.1", "[::1]");
@@ -49,7 +52,8 @@ record HubSettings(
                 isOffline(environment),
                 !isTrue(environment.get("HF_HUB_DISABLE_SYMLINKS")),
                 seconds(environment, "HF_HUB_ETAG_TIMEOUT"),
-                seconds(environment, "HF_HUB_DOWNLOAD_TIMEOUT"));
+                seconds(environment, "HF_HUB_DOWNLOAD_TIMEOUT"),
+                HubProxy.find(environment));
     }
 
     private static Path home(Map<String, String> environment) {

@@ -156,7 +156,8 @@ public final class HubSnapshot {
     private BlobDownload content(HubFile file, LongConsumer progress) {
         HubSettings settings = download.settings();
         URI uri = new HubAddresses(settings.endpoint(), repository).content(commit, file.path());
-        Retries retries = new Retries(settings.endpoint().getHost(), download.waiting(), download.listener());
+        Retries retries =
+                new Retries(settings.endpoint().getHost(), download.waiting(), download.listener(), Retries.MAX);
         BlobDownload.Source source =
                 new BlobDownload.Source(download.http(), repository, uri, settings.dataLimit(), download.listener());
         return new BlobDownload(file, incomplete(file), source, retries, progress);

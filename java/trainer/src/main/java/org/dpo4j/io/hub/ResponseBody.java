@@ -67,7 +67,7 @@ final class ResponseBody implements Flow.Subscriber<List<ByteBuffer>>, AutoClose
             event = poll(Math.min(left, Waiting.SLICE.toMillis()));
         }
         if (event == null) {
-            throw new IOException("no data for " + limit.toSeconds() + " s");
+            throw new IOException("no data for " + Waiting.words(limit));
         }
         if (event.error() != null) {
             throw event.error() instanceof IOException e

@@ -8,7 +8,8 @@ import java.time.Duration;
  * server asks for, as huggingface_hub does.
  */
 final class Retries {
-    private static final int MAX = 5;
+    static final int MAX = 5;
+
     private static final int MAX_OWN_SECONDS = 8;
     /** The time after which the hub's limits of requests begin anew. */
     private static final Duration MAX_ASKED = Duration.ofMinutes(5);
@@ -16,9 +17,12 @@ final class Retries {
     private final String host;
     private final Waiting waiting;
     private final HubListener listener;
+    private final int max;
     private int failed;
 
-    Retries(String host, Waiting waiting, HubListener listener) {
+    /** {@code max}: how often a request is sent again. */
+    Retries(String host, Waiting waiting, HubListener listener, int max) {
+        this.max = max;
         this.host = host;
         this.waiting = waiting;
         this.listener = listener;
@@ -33,8 +37,8 @@ final class Retries {
     void failed(IOException e) throws UnreachableException {
         failed++;
         Duration asked = e instanceof BusyException busy ? busy.asked() : null;
-        if (failed > MAX) {
-            throw unreachable(reason(e) + ", " + failed + " times", e);
+        if (failed > max) {
+            throw unreachable(reason(e) + (failed == 1 ? "" : ", " + failed + " times"), e);
         }
         if (asked != null && asked.compareTo(MAX_ASKED) > 0) {
             throw unreachable(reason(e) + " and asks to wait " + asked.toSeconds() + " s", e);

@@ -23,6 +23,12 @@ interface Waiting {
 
     void pause(Duration wait, HubListener listener);
 
+    /** A time limit in words. */
+    static String words(Duration limit) {
+        long millis = limit.toMillis();
+        return (millis % 1000 == 0 ? String.valueOf(millis / 1000) : String.valueOf(millis / 1e3)) + " s";
+    }
+
     /** The end of a download whose thread was interrupted. */
     static CancellationException interrupted(InterruptedException e) {
         Thread.currentThread().interrupt();

@@ -6,6 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.dpo4j.io.hub.HubCache;
+import org.dpo4j.io.hub.HubRepository;
+import org.dpo4j.io.hub.RepositoryKind;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunStart;
 import org.jspecify.annotations.Nullable;
 
@@ -68,12 +72,27 @@ record FrontMatter(RunStart run) {
 
     /** The licence that the card of the base model states, which also holds for models made from it. */
     private @Nullable String license() {
-        Path card = Path.of(option("model_name_or_path")).resolve("README.md");
+        Path card = baseDirectory().resolve("README.md");
         try {
             Matcher found = LICENSE.matcher(Files.isRegularFile(card) ? Files.readString(card) : "");
             return found.matches() ? found.group(1) : null;
         } catch (IOException e) {
             return null; // not text, or not readable: it is the base model's, and only copied from
+        }
+    }
+
+    /** The directory of the model that was trained: if it was given by name, in the cache of the hub. */
+    private Path baseDirectory() {
+        Path given = Path.of(option("model_name_or_path"));
+        if (Files.exists(given) || !HubRepository.isName(given.toString())) {
+            return given;
+        }
+        String revision = run.options().getOrDefault("model_revision", HubRepository.MAIN);
+        try {
+            Path found = HubCache.local().find(new HubRepository(RepositoryKind.MODEL, given.toString(), revision));
+            return found == null ? given : found;
+        } catch (Dpo4jException e) {
+            return given; // the cache has changed since the run began
         }
     }
 
