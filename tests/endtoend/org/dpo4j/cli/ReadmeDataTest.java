@@ -66,6 +66,7 @@ class ReadmeDataTest {
             gzip.write("""
                 {"chosen": "\\n\\nHuman: Is tea hot?\\n\\nAssistant: Mostly.", "rejected": "\\n\\nHuman: Is tea hot?\\n\\nAssistant: No."}
                 {"chosen": "\\n\\nHuman: Hi\\n\\nAssistant: Hello!", "rejected": "\\n\\nHuman: Hi\\n\\nAssistant: Go away."}
+                {"chosen": "\\n\\nHuman: Hi\\n\\nAssistant: Hello!", "rejected": "\\n\\nHuman: Hi\\n\\nAssistant:"}
                 """.getBytes(StandardCharsets.UTF_8));
         }
         TestFiles.write(directory.resolve("openai.jsonl"), """
