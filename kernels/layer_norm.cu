@@ -254,7 +254,8 @@ int launch_backward(const LaunchContext& context, const dpo4j_layer_norm_backwar
   const bool narrow = x.width <= kNarrowWidth;
   const int error =
       launch(context, narrow ? backward<T, kNarrow> : backward<T, kWide>, dim3(parts), dim3(narrow ? kNarrow : kWide), 0, params);
-  return error != cudaSuccess ? error : launch_add_parts(context, x.d_weight, x.d_bias, params.parts, parts, x.width);
+  return error != cudaSuccess || x.d_weight == nullptr ? error
+                                                       : launch_add_parts(context, x.d_weight, x.d_bias, params.parts, parts, x.width);
 }
 
 }  // namespace

@@ -190,7 +190,7 @@ int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_
   } else {
     error = launch(context, backward<T, kWide, false>, dim3(parts), dim3(kWide), 0, params);
   }
-  if (error != cudaSuccess) return error;
+  if (error != cudaSuccess || x.d_weight == nullptr) return error;
   return launch_add_parts(context, x.d_weight, nullptr, params.parts, parts, x.width);
 }
 

@@ -153,12 +153,13 @@ typedef struct dpo4j_matmul_params {
   int32_t transpose_a; /* 0 or 1 */
   int32_t transpose_b; /* 0 or 1 */
   int32_t accumulate;  /* 0 or 1 */
+  float alpha;         /* finite; 1 with a bias */
   int32_t c_dtype;     /* DPO4J_F32, or DPO4J_BF16 if dtype is */
   int32_t dtype;
 } dpo4j_matmul_params;
 
-/* c = op(a) op(b) + bias, or c += op(a) op(b) if accumulate is 1, without a bias. Sums are fp32. The bits of a row of c depend neither on m
-   nor on the number of threads. */
+/* c = alpha op(a) op(b) + bias, or c += alpha op(a) op(b) if accumulate is 1, without a bias. Sums are fp32. The bits of a row of c depend
+   neither on m nor on the number of threads. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
@@ -246,7 +247,7 @@ DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, const dpo4j_rms_norm_fo
 
 typedef struct dpo4j_rms_norm_backward_params {
   void* d_x;              /* [rows,groups,width] with row stride out_stride = d_residual + the gradient of x; may alias d_out */
-  float* d_weight;        /* f32[width], accumulated */
+  float* d_weight;        /* f32[width], accumulated; null: not computed, for a frozen weight */
   void* workspace;        /* dpo4j_rms_norm_backward_workspace_bytes; contents undefined before and after */
   const void* d_out;      /* [rows,groups,width] with row stride out_stride */
   const void* d_residual; /* as d_out, may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */
@@ -295,8 +296,8 @@ DPO4J_API int32_t dpo4j_layer_norm_forward(dpo4j_context*, const dpo4j_layer_nor
 
 typedef struct dpo4j_layer_norm_backward_params {
   void* d_x;              /* [rows,width] = d_residual + the gradient of x; may alias d_out */
-  float* d_weight;        /* f32[width], accumulated */
-  float* d_bias;          /* f32[width], accumulated */
+  float* d_weight;        /* f32[width], accumulated; null: not computed, for a frozen weight */
+  float* d_bias;          /* f32[width], accumulated; null exactly where d_weight is */
   void* workspace;        /* dpo4j_layer_norm_backward_workspace_bytes; contents undefined before and after */
   const void* d_out;      /* [rows,width] */
   const void* d_residual; /* [rows,width], may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */

@@ -45,8 +45,9 @@ int32_t dpo4j_layer_norm_backward(dpo4j_context* context, const dpo4j_layer_norm
   const dpo4j_layer_norm_backward_params& p = *params;
   return check_shape(call, p)
       .tensor("d_x", p.d_x)
-      .tensor("d_weight", p.d_weight)
-      .tensor("d_bias", p.d_bias)
+      .tensor_or_null("d_weight", p.d_weight)
+      .tensor_or_null("d_bias", p.d_bias)
+      .require((p.d_weight == nullptr) == (p.d_bias == nullptr), "d_bias", "must be null where p.d_weight is, and only there")
       .tensor("workspace", p.workspace)
       .tensor("d_out", p.d_out)
       .tensor_or_null("d_residual", p.d_residual)

@@ -36,7 +36,9 @@ int32_t dpo4j_matmul(dpo4j_context* context, const dpo4j_matmul_params* params) 
       .dtype("dtype", p.dtype)
       .dtype("c_dtype", p.c_dtype)
       .require(p.c_dtype == DPO4J_F32 || p.dtype == DPO4J_BF16, "c_dtype", "must be DPO4J_F32 where dtype is")
-      .require(p.bias == nullptr || p.accumulate == 0, "bias", "must be null if accumulate is 1");
+      .require(p.bias == nullptr || p.accumulate == 0, "bias", "must be null if accumulate is 1")
+      .require(dpo4j::finite(p.alpha), "alpha", "must be finite")
+      .require(p.bias == nullptr || p.alpha == 1, "alpha", "must be 1 with a bias");
   check_stride(call, "c_stride", p.c_stride, p.n);
   check_stride(call, "a_stride", p.a_stride, p.transpose_a ? p.m : p.k);
   check_stride(call, "b_stride", p.b_stride, p.transpose_b ? p.k : p.n);

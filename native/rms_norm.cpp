@@ -51,7 +51,7 @@ int32_t dpo4j_rms_norm_backward(dpo4j_context* context, const dpo4j_rms_norm_bac
   const dpo4j_rms_norm_backward_params& p = *params;
   return check_shape(call, p)
       .tensor("d_x", p.d_x)
-      .tensor("d_weight", p.d_weight)
+      .tensor_or_null("d_weight", p.d_weight)
       .tensor("workspace", p.workspace)
       .tensor("d_out", p.d_out)
       .tensor_or_null("d_residual", p.d_residual)

@@ -176,16 +176,17 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
 
 #endif
 
-// c = sums (+ c or bias), rounded once.
+// c = alpha sums (+ c or bias), rounded once.
 template <class C>
 void store_tile(const Tile& tile, const float* sums) {
   const Bf16Matmul& p = tile.p;
+  const Floats alpha = all(p.alpha);
   for (int64_t i = 0; i < tile.rows; i++) {
     C* c = static_cast<C*>(p.c) + (tile.row + i) * p.c_stride + tile.column;
     const C* added = p.accumulate ? c : p.bias != nullptr ? static_cast<const C*>(p.bias) + tile.column : nullptr;
     each_vector(tile.columns, [&](int64_t j, auto lanes) {
       const Floats sum = p.k == 0 ? all(0) : load(sums + i * kColumns + j, lanes);
-      store(c + j, added != nullptr ? sum + load(added + j, lanes) : sum, lanes);
+      store(c + j, added != nullptr ? fma(sum, alpha, load(added + j, lanes)) : sum * alpha, lanes);
     });
   }
 }

@@ -112,6 +112,7 @@ void run(Threads& threads, const dpo4j_layer_norm_backward_params& p) {
         backward_row<decltype(stored)>(p, row, d_weight, d_bias);
     });
   });
+  if (p.d_weight == nullptr) return;
   parallel_ranges(threads, p.mean_width, rows_per_task(2 * blocks), [&](int64_t begin, int64_t end) {
     each_vector(end - begin, [&](int64_t i, auto lanes) {
       Floats d_weight = all(0), d_bias = all(0);

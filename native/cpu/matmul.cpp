@@ -43,9 +43,9 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// The max rows of this product that few_rows.h computes.
+// The max rows of this product that few_rows.h computes. It has no alpha.
 int64_t max_few_rows(const dpo4j_matmul_params& p) {
-  return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
+  return !p.transpose_a && p.transpose_b && p.alpha == 1 ? few_rows_limit.load(std::memory_order_relaxed) : 0;
 }
 
 // Computes columns [column, column + n) of c.
@@ -63,8 +63,8 @@ struct Columns {
 
   // c (+)= the part of the product for kDepth values of k from `depth` on.
   void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
-    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, min(p.k - depth, kDepth), 1, a,
-                                          a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate || p.bias ? 1 : 0, c, c_stride);
+    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, min(p.k - depth, kDepth), p.alpha,
+                                          a, a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate || p.bias ? 1 : 0, c, c_stride);
   }
 
   // Sets rows of c to the bias.

@@ -87,6 +87,7 @@ void run(Threads& threads, const dpo4j_rms_norm_backward_params& p) {
       for (int64_t i = block_begin(count, block); i < block_begin(count, block + 1); i++) backward_group<decltype(stored)>(p, i, partial);
     });
   });
+  if (p.d_weight == nullptr) return;
   parallel_ranges(threads, p.width, rows_per_task(blocks), [&](int64_t begin, int64_t end) {
     each_vector(end - begin, [&](int64_t i, auto lanes) {
       Floats sum = all(0);

@@ -81,14 +81,19 @@ class LayerNormBackwardTest {
         }
 
         void run(Device device, Tensor dOut, @Nullable Tensor dResidual, Tensor dX, Tensor dWeight, Tensor dBias) {
+            run(device, dOut, dResidual, dX, dWeight.address(), dBias.address());
+        }
+
+        /** With a weight and a bias that are frozen. */
+        void runFrozen(Device device, Tensor dOut, @Nullable Tensor dResidual, Tensor dX) {
+            run(device, dOut, dResidual, dX, 0, 0);
+        }
+
+        private void run(Device device, Tensor dOut, @Nullable Tensor dResidual, Tensor dX, long dWeight, long dBias) {
             LayerNorm.backward(
                     device,
                     new LayerNorm.Gradients(
-                            dOut.address(),
-                            dResidual == null ? 0 : dResidual.address(),
-                            dX.address(),
-                            dWeight.address(),
-                            dBias.address()),
+                            dOut.address(), dResidual == null ? 0 : dResidual.address(), dX.address(), dWeight, dBias),
                     new LayerNorm.Inputs(x.address(), weight.address(), 0),
                     new LayerNorm.Saved(mean.address(), rstd.address()),
                     workspace.address(),
@@ -180,15 +185,18 @@ class LayerNormBackwardTest {
             Tensor residual = hasResidual ? b.dResidual : null;
             Tensor inResidual = tensors.updated("d_x in d_residual", size.dtype(), rows, width, b.dResidual.values());
             Tensor inOut = tensors.updated("d_x in d_out", size.dtype(), rows, width, b.dOut.values());
+            Tensor frozen = tensors.output("d_x", size.dtype(), rows, width);
             Tensor[] dWeights = new Tensor[2];
             Tensor[] dBiases = new Tensor[2];
             Arrays.setAll(dWeights, i -> tensors.updated("d_weight", DType.F32, 1, width, initialWeight));
             Arrays.setAll(dBiases, i -> tensors.updated("d_bias", DType.F32, 1, width, initialBias));
             tensors.run(device -> {
                 b.run(device, b.dOut, residual, b.dX);
+                b.runFrozen(device, b.dOut, residual, frozen);
                 b.run(device, b.dOut, hasResidual ? inResidual : null, inResidual, dWeights[0], dBiases[0]);
                 b.run(device, inOut, residual, inOut, dWeights[1], dBiases[1]);
             });
+            Expect.sameBits("d_x with a frozen weight", frozen.bits(), b.dX.bits());
             Expect.sameBits("d_x in d_residual", inResidual.bits(), b.dX.bits());
             Expect.sameBits("d_x in d_out", inOut.bits(), b.dX.bits());
             for (int i = 0; i < 2; i++) {
@@ -252,7 +260,7 @@ class LayerNormBackwardTest {
             Call call = new Call(tensors, size, Values.draw(size, 9));
             new Refusals(tensors, "layer_norm_backward")
                     .address("d_x", call.dX)
-                    .address("d_weight", call.dWeight)
+                    .addressOrNull("d_weight", call.dWeight)
                     .address("d_bias", call.dBias)
                     .address("workspace", call.workspace)
                     .address("d_out", call.dOut)

@@ -40,6 +40,11 @@ class MatmulTest {
 
     private static long[] multiply(
             On on, Shape shape, boolean accumulate, DType output, double[] aValues, double[] bValues) {
+        return multiply(on, shape, 1, accumulate, output, aValues, bValues);
+    }
+
+    private static long[] multiply(
+            On on, Shape shape, float alpha, boolean accumulate, DType output, double[] aValues, double[] bValues) {
         int m = shape.m;
         int n = shape.n;
         int k = shape.k;
@@ -65,19 +70,21 @@ class MatmulTest {
                             shape.transposeA,
                             shape.transposeB,
                             output,
-                            on.dtype()),
+                            on.dtype(),
+                            alpha),
                     accumulate));
             double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
             double[] product = product(shape, a.values(), b.values());
             for (int i = 0; i < expected.length; i++) {
-                magnitudes[i] += Math.abs(expected[i]);
-                expected[i] += product[i];
+                magnitudes[i] = Math.abs(alpha) * magnitudes[i] + Math.abs(expected[i]);
+                expected[i] += alpha * product[i];
             }
+            // A factor rounds once more.
             Expect.near(
-                    shape + (accumulate ? " added" : "") + " to " + output,
+                    shape + (alpha == 1 ? "" : " times " + alpha) + (accumulate ? " added" : "") + " to " + output,
                     c.values(),
                     expected,
-                    i -> Tolerance.stored(output, expected[i], Tolerance.sum(k + 1, magnitudes[i])));
+                    i -> Tolerance.stored(output, expected[i], Tolerance.sum(k + (alpha == 1 ? 1 : 2), magnitudes[i])));
             return c.bits();
         }
     }
@@ -115,6 +122,40 @@ class MatmulTest {
         int[][] shapes = {{65, 33, 129}, {1, 300, 64}, {130, 64, 257}, {40, 200, 1000}};
         for (int[] shape : shapes) {
             multiply(on, shape[0], shape[1], shape[2]);
+        }
+    }
+
+    /** The products of LoRA: a rank as the number of columns, or of elements of a sum, and a factor. */
+    @OnEachDType
+    @Tag("small")
+    void aFactorMultipliesTheProduct(On on) {
+        int[][] shapes = {{1, 1, 1}, {1, 300, 16}, {3, 5, 0}, {50, 8, 33}, {49, 40, 8}, {2, 3, 4100}};
+        for (int[] size : shapes) {
+            Draw draw = new Draw(21);
+            double[] a = draw.normal(size[0] * size[2], 1);
+            double[] b = draw.normal(size[2] * size[1], 1);
+            for (int transposes = 0; transposes < 4; transposes++) {
+                Shape shape = new Shape(size[0], size[1], size[2], transposes % 2 == 1, transposes > 1);
+                multiply(on, shape, 2, false, on.dtype(), a, b);
+                multiply(on, shape, -0.7f, true, on.dtype(), a, b);
+            }
+        }
+    }
+
+    @OnEachDType
+    void aRowWithFactorDoesNotDependOnOtherRows(On on) {
+        for (boolean transposeB : new boolean[] {false, true}) {
+            int n = 57;
+            int k = 16;
+            double[] a = new Draw(22).normal(96 * k, 1);
+            double[] b = new Draw(23).normal(k * n, 1);
+            long[] together = multiply(on, new Shape(96, n, k, false, transposeB), 0.7f, false, DType.F32, a, b);
+            for (int m : new int[] {1, 7, 30, 49}) {
+                double[] some = Arrays.copyOfRange(a, (96 - m) * k, a.length);
+                long[] bits = multiply(on, new Shape(m, n, k, false, transposeB), 0.7f, false, DType.F32, some, b);
+                Expect.sameBits(
+                        "last " + m + " rows", bits, Arrays.copyOfRange(together, (96 - m) * n, together.length));
+            }
         }
     }
 
@@ -189,6 +230,17 @@ class MatmulTest {
             for (long bias : new long[] {0, c.address() + 4}) {
                 tensors.refused(
                         "matmul", "bias", device -> device.matmul(c.address(), a.address(), a.address(), bias, shape));
+            }
+            Tensor bias = tensors.input("bias", on.dtype(), 1, 8, new Draw(2).normal(8, 1));
+            tensors.refused(
+                    "matmul",
+                    "alpha",
+                    device -> device.matmul(c.address(), a.address(), a.address(), bias.address(), shape.withAlpha(2)));
+            for (float alpha : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+                tensors.refused(
+                        "matmul",
+                        "alpha",
+                        device -> device.matmul(c.address(), a.address(), a.address(), shape.withAlpha(alpha), false));
             }
         }
     }

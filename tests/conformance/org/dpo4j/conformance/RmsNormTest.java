@@ -188,6 +188,7 @@ class RmsNormTest {
                     ? tensors.updated("d_x", on.dtype(), rows, width, dResidual)
                     : tensors.output("d_x", on.dtype(), rows, width);
             Tensor dXApart = tensors.output("d_x", on.dtype(), rows, width);
+            Tensor dXFrozen = tensors.output("d_x", on.dtype(), rows, width);
             Tensor dResidualApart = tensors.input("d_residual", on.dtype(), rows, width, dResidual);
             double[] initial = draw.normal(width, 1);
             Tensor dWeight = tensors.updated("d_weight", DType.F32, 1, width, initial);
@@ -205,14 +206,18 @@ class RmsNormTest {
                     new RmsNorm.Gradients(dOut.address(), residual ? dX.address() : 0, dX.address(), dWeight.address());
             RmsNorm.Gradients apart = new RmsNorm.Gradients(
                     dOut.address(), residual ? dResidualApart.address() : 0, dXApart.address(), dWeightApart.address());
+            RmsNorm.Gradients frozen = new RmsNorm.Gradients(
+                    dOut.address(), residual ? dResidualApart.address() : 0, dXFrozen.address(), 0);
 
             tensors.run(device -> {
                 RmsNorm.backward(device, inPlace, inputs, rstd.address(), workspace.address(), shape);
                 RmsNorm.backward(device, apart, inputs, rstd.address(), workspace.address(), shape);
+                RmsNorm.backward(device, frozen, inputs, rstd.address(), workspace.address(), shape);
             });
 
             Expect.sameBits("d_x in place", dX.bits(), dXApart.bits());
             Expect.sameBits("d_weight", dWeight.bits(), dWeightApart.bits());
+            Expect.sameBits("d_x with a frozen weight", dXFrozen.bits(), dXApart.bits());
             double[] w = weight.values();
             double[] magnitudes = Arrays.stream(sums).map(Math::abs).toArray();
             for (int row = 0; row < rows; row++) {
@@ -313,7 +318,7 @@ class RmsNormTest {
             Draw draw = new Draw(9);
             new Refusals(tensors, "rms_norm_backward")
                     .address("d_x", tensors.output("d_x", on.dtype(), rows, width))
-                    .address("d_weight", tensors.updated("d_weight", DType.F32, 1, width, draw.normal(width, 1)))
+                    .addressOrNull("d_weight", tensors.updated("d_weight", DType.F32, 1, width, draw.normal(width, 1)))
                     .address("workspace", tensors.workspace(RmsNorm.backwardWorkspaceBytes(rows, width)))
                     .address("d_out", tensors.input("d_out", on.dtype(), rows, width, draw.normal(rows * width, 1)))
                     .addressOrNull(

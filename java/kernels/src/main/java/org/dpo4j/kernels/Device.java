@@ -99,13 +99,17 @@ public interface Device extends AutoCloseable {
     /** Sets each byte to the low 8 bits of {@code value}. */
     void fill(long destination, int value, long bytes);
 
-    /** {@code c = op(a) op(b) + (accumulate ? c : 0)} with fp32 accumulators; {@code shape} defines {@code op}. */
+    /**
+     * {@code c = alpha op(a) op(b) + (accumulate ? c : 0)} with fp32 accumulators; {@code shape} defines {@code op} and
+     * {@code alpha}.
+     */
     void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate);
 
     /**
      * {@code c = op(a) op(b) + bias}: adds one number per column to every row, before {@code c} is rounded.
      *
      * @param bias [n], of the type of {@code c}
+     * @param shape its {@code alpha} is 1
      */
     void matmul(long c, long a, long b, long bias, MatmulShape shape);
 

@@ -1,16 +1,38 @@
 package org.dpo4j.kernels;
 
 /**
- * Sizes, layout and types of a row-major matrix product {@code c = op(a) op(b)}. {@code op(a)} is [m,k]: {@code a}
+ * Sizes, layout, types and factor of a row-major matrix product {@code c = alpha op(a) op(b)}. {@code op(a)} is [m,k]: {@code a}
  * itself, or the transpose of an {@code a} stored as [k,m]. {@code op(b)} is [k,n]: {@code b} itself, or the transpose
  * of a {@code b} stored as [n,k].
  *
  * @param strides elements between rows as stored
  * @param output type of {@code c}
  * @param inputs type of {@code a} and {@code b}
+ * @param alpha finite; 1 if the product has a bias
  */
 public record MatmulShape(
-        long m, long n, long k, Strides strides, boolean transposeA, boolean transposeB, DType output, DType inputs) {
+        long m,
+        long n,
+        long k,
+        Strides strides,
+        boolean transposeA,
+        boolean transposeB,
+        DType output,
+        DType inputs,
+        float alpha) {
+
+    /** With {@code alpha} 1. */
+    public MatmulShape(
+            long m,
+            long n,
+            long k,
+            Strides strides,
+            boolean transposeA,
+            boolean transposeB,
+            DType output,
+            DType inputs) {
+        this(m, n, k, strides, transposeA, transposeB, output, inputs, 1);
+    }
 
     /** Elements between the rows of {@code c}, {@code a} and {@code b} as stored. */
     public record Strides(long c, long a, long b) {}
@@ -32,7 +54,12 @@ public record MatmulShape(
 
     /** The same with these strides. Call it last: {@link #transposedA} and {@link #transposedB} reset strides. */
     public MatmulShape withStrides(Strides other) {
-        return new MatmulShape(m, n, k, other, transposeA, transposeB, output, inputs);
+        return new MatmulShape(m, n, k, other, transposeA, transposeB, output, inputs, alpha);
+    }
+
+    /** The same with this factor. Call it last, as {@link #withStrides}. */
+    public MatmulShape withAlpha(float factor) {
+        return new MatmulShape(m, n, k, strides, transposeA, transposeB, output, inputs, factor);
     }
 
     private static MatmulShape contiguous(
@@ -44,6 +71,7 @@ public record MatmulShape(
     @Override
     public String toString() {
         return "c[" + m + "," + n + "] " + output + " stride " + strides.c + " = a" + (transposeA ? "^T" : "") + " b"
-                + (transposeB ? "^T" : "") + " over " + k + " " + inputs + ", strides " + strides.a + ", " + strides.b;
+                + (transposeB ? "^T" : "") + " over " + k + " " + inputs + ", strides " + strides.a + ", " + strides.b
+                + (alpha == 1 ? "" : ", times " + alpha);
     }
 }

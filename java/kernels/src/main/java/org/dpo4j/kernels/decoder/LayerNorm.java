@@ -62,8 +62,8 @@ public final class LayerNorm {
      * @param dResidual read, [rows, width], the gradient of {@code x} through the residual connection, which is added
      *     to {@code dX}; may be {@code dX}; 0: none
      * @param dX written, [rows, width]; may be {@code dOut}
-     * @param dWeight accumulated, f32[width]
-     * @param dBias accumulated, f32[width]
+     * @param dWeight accumulated, f32[width]; 0 if weight and bias are frozen
+     * @param dBias accumulated, f32[width]; 0 exactly if {@code dWeight} is
      */
     public record Gradients(long dOut, long dResidual, long dX, long dWeight, long dBias) {}
 

@@ -79,7 +79,7 @@ public final class RmsNorm {
      * @param dResidual read, [rows, groups, width], and added to the gradient of {@code x}; may be {@code dX}, so that
      *     it accumulates the residual stream's gradient; 0: none
      * @param dX written, [rows, groups, width]; may be {@code dOut}
-     * @param dWeight accumulated, f32[width]
+     * @param dWeight accumulated, f32[width]; 0 if the weight is frozen
      */
     public record Gradients(long dOut, long dResidual, long dX, long dWeight) {}
 

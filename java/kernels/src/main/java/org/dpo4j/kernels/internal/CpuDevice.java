@@ -148,7 +148,7 @@ public final class CpuDevice implements Device {
 
     @Override
     public void matmul(long c, long a, long b, long bias, MatmulShape shape) {
-        MatmulRules.checkBias(bias);
+        MatmulRules.checkBias(shape, bias);
         matmul(c, a, b, bias, shape, false);
     }
 
@@ -170,6 +170,7 @@ public final class CpuDevice implements Device {
                 .int32("transpose_a", shape.transposeA() ? 1 : 0)
                 .int32("transpose_b", shape.transposeB() ? 1 : 0)
                 .int32("accumulate", accumulate ? 1 : 0)
+                .float32("alpha", shape.alpha())
                 .int32("c_dtype", shape.output().code())
                 .int32("dtype", shape.inputs().code())
                 .end();

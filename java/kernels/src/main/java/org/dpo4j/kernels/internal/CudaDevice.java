@@ -264,7 +264,7 @@ public final class CudaDevice implements Device {
 
     @Override
     public void matmul(long c, long a, long b, long bias, MatmulShape shape) {
-        MatmulRules.checkBias(bias);
+        MatmulRules.checkBias(shape, bias);
         matmul(c, a, b, bias, shape, false);
     }
 

@@ -78,6 +78,7 @@ final class CudaMatmul implements AutoCloseable {
     private final cublasLtMatrixLayoutOpaque_t layoutB = own(new cublasLtMatrixLayoutOpaque_t());
     private final cublasLtMatmulPreferenceOpaque_t preference = own(new cublasLtMatmulPreferenceOpaque_t());
     private final FloatPointer zero = own(new FloatPointer(new float[] {0}));
+    private final FloatPointer alpha = own(new FloatPointer(1));
     private final FloatPointer one = own(new FloatPointer(new float[] {1}));
     private final LongPointer bias = own(new LongPointer(1));
     private final Map<Product, cublasLtMatmulAlgo_t> algorithms = new HashMap<>();
@@ -190,7 +191,7 @@ final class CudaMatmul implements AutoCloseable {
         return cublasLtMatmul(
                 handle,
                 description(product),
-                one,
+                alpha.put(product.shape.alpha()),
                 new Address(at.b),
                 layoutB,
                 new Address(at.a),

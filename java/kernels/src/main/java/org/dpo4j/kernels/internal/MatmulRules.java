@@ -25,13 +25,13 @@ final class MatmulRules {
      * {@code a}: they become {@link #NOMINAL_ROWS}. In the gradient of a weight, {@code a} is transposed and batch rows
      * are {@code k}: they are rounded up to a power of two, and not to one number, because longer sums gain more from
      * split-K. If {@code b} is transposed too, {@code k} may not exceed the stride of {@code b}, so the shape stays as
-     * it is.
+     * it is. The factor alpha does not matter.
      */
     static MatmulShape nominal(MatmulShape shape) {
         if (!shape.transposeA()) {
             return with(shape, NOMINAL_ROWS, shape.k());
         }
-        return shape.transposeB() ? shape : with(shape, shape.m(), powerOfTwo(shape.k()));
+        return shape.transposeB() ? shape.withAlpha(1) : with(shape, shape.m(), powerOfTwo(shape.k()));
     }
 
     private static MatmulShape with(MatmulShape s, long m, long k) {
@@ -50,6 +50,9 @@ final class MatmulRules {
         extent("n", shape.n());
         extent("k", shape.k());
         checkTypes(shape);
+        if (!Float.isFinite(shape.alpha())) {
+            throw new Dpo4jException("matmul: alpha is " + shape.alpha() + ", must be finite");
+        }
         operand("c", c, shape.n(), shape.strides().c());
         operand(
                 "a",
@@ -74,8 +77,11 @@ final class MatmulRules {
     }
 
     /** The same for the bias of a product that has one. */
-    static void checkBias(long bias) {
+    static void checkBias(MatmulShape shape, long bias) {
         address("bias", bias);
+        if (shape.alpha() != 1) {
+            throw new Dpo4jException("matmul: alpha is " + shape.alpha() + ", must be 1 with a bias");
+        }
     }
 
     private static void extent(String name, long value) {
