@@ -83,9 +83,9 @@ class CommandLineTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        --use_peft true | --use_peft true is not supported: adapters are not supported; all weights are trained
-        --use-peft | --use_peft true is not supported: adapters are not supported; all weights are trained
-        --lora_r=8 | --lora_r 8 is not supported: adapters are not supported; all weights are trained
+        --use_dora true | --use_dora true is not supported: DoRA is not supported; leave it out to train LoRA
+        --use-dora | --use_dora true is not supported: DoRA is not supported; leave it out to train LoRA
+        --lora_modules_to_save=lm_head | --lora_modules_to_save lm_head is not supported: trained copies of whole modules are not supported; leave it out
         --optim adafactor | optim is adafactor; it must be one of adamw_torch, adamw_torch_fused, adamw_8bit, adamw_bnb_8bit, sgd, rmsprop, lion_32bit; adafactor is not supported: to save memory, set adamw_8bit; else adamw_torch
         --precompute_ref_batch_size 4 | --precompute_ref_batch_size 4 is not supported: set per_device_eval_batch_size
         --torch_dtype bfloat16 | --torch_dtype bfloat16 is not supported: set dtype
@@ -98,7 +98,7 @@ class CommandLineTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "--use_peft False",
+                "--use_dora False",
                 "--report_to none",
                 "--optim=adamw_torch",
                 "--resume-from-checkpoint None",

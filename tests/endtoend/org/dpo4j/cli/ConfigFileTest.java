@@ -170,7 +170,7 @@ class ConfigFileTest {
         beta: !mine 1 | FILE line 1: beta has the tag !mine, which is not read; leave the tag out
         beta: 0.1↵max_lenght: 5 | FILE line 2: unknown option max_lenght of dpo; did you mean max_length?
         lr: 5 | FILE line 1: unknown option lr of dpo; did you mean learning_rate?
-        use_peft: true | FILE line 1: use_peft true is not supported: adapters are not supported; all weights are trained
+        use_dora: true | FILE line 1: use_dora true is not supported: DoRA is not supported; leave it out to train LoRA
         debug: true | FILE line 1: debug true is not supported: give --debug on the command line
         seed: 1↵→beta: 1 | config FILE line 2 is not valid YAML: a tab stands where spaces belong; indent with spaces
         seed:↵→1 | config FILE line 2 is not valid YAML: a tab stands where spaces belong; indent with spaces

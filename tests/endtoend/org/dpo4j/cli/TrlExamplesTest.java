@@ -56,6 +56,18 @@ class TrlExamplesTest {
         assertThat(directory.resolve("out/model.safetensors")).exists();
     }
 
+    /** The LoRA lines of the headers of trl/scripts/dpo.py and kto.py, without load_in_4bit. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        dpo | --learning_rate 5.0e-6 --num_train_epochs 1 --use_peft --lora_r 32 --lora_alpha 16
+        kto | --learning_rate 5e-6 --use_peft --lora_target_modules=all-linear --lora_r=16 --lora_alpha=16
+        """)
+    void examplesOfTrlWithLoraRun(String command, String options) {
+        Cli.run(words(command, options)).assertSucceeded();
+        assertThat(directory.resolve("out/adapter_model.safetensors")).exists();
+        assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
+    }
+
     /** examples/cli_configs/example_config.yaml of TRL: a value may stand below its name. */
     @Test
     void theConfigOfTrlRuns() {
@@ -71,11 +83,8 @@ class TrlExamplesTest {
     /** Other command lines of TRL 1.16, by the first option that is refused. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        scripts/dpo.py, LoRA | dpo | --learning_rate 5.0e-6 --use_peft --lora_r 32 --lora_alpha 16 | --use_peft true
         scripts/kto.py | kto | --learning_rate 5e-7 --warmup_steps 0.1 --logging_first_step | --logging_first_step true
-        scripts/kto.py, QLoRA | kto | --use_peft --load_in_4bit --lora_target_modules=all-linear | --use_peft true
-        the same without use_peft | kto | --load_in_4bit --lora_target_modules=all-linear | --load_in_4bit true
-        the same without load_in_4bit | kto | --lora_target_modules=all-linear --lora_r=16 | --lora_target_modules all-linear
+        scripts/kto.py, QLoRA | kto | --use_peft --load_in_4bit --lora_target_modules=all-linear | --load_in_4bit true
         scripts/sft.py | sft | --packing --eos_token <x> --push_to_hub | --packing true
         the same without packing | sft | --eos_token <x> --push_to_hub | --eos_token <x>
         the same without eos_token | sft | --push_to_hub | --push_to_hub true
@@ -95,9 +104,9 @@ class TrlExamplesTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         dpo | stage: dpo | the command says it: ./dpo4j sft, dpo or kto; leave it out
-        dpo | finetuning_type: lora | adapters are not supported; all weights are trained
-        dpo | lora_rank: 8 | adapters are not supported; all weights are trained
-        dpo | lora_target: all | adapters are not supported; all weights are trained
+        dpo | finetuning_type: lora | set use_peft to true for lora; all weights are trained without it
+        dpo | lora_rank: 8 | did you mean lora_r?
+        dpo | lora_target: all | did you mean lora_target_modules?
         dpo | pref_beta: 0.1 | did you mean beta?
         dpo | pref_loss: sigmoid | did you mean loss_type?
         dpo | pref_ftx: 0.5 | set loss_type to sigmoid,sft and loss_weights to 1,PREF_FTX
@@ -117,7 +126,7 @@ class TrlExamplesTest {
         dpo | micro_batch_size: 2 | did you mean per_device_train_batch_size?
         dpo | num_epochs: 4 | did you mean num_train_epochs?
         dpo | lr_scheduler: cosine | did you mean lr_scheduler_type?
-        dpo | adapter: qlora | adapters are not supported; all weights are trained
+        dpo | adapter: qlora | set use_peft to true; 4-bit weights are not supported
         dpo | val_set_size: 0.05 | give eval_dataset; ./dpo4j data --split SHARE makes two files of one
         dpo | sample_packing: true | sequences are never padded, so there is nothing to gain; leave it out
         dpo | compute_environment: LOCAL_MACHINE | this is a file for accelerate launch; dpo4j runs on one device, so give a file of its own options

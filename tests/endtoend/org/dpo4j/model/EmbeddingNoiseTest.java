@@ -93,7 +93,7 @@ class EmbeddingNoiseTest {
                         model, new TrainingModel.Options(CompletionSums.PLAIN, logits, hasGraphs, noise));
                 TrainingModel plain = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN))) {
             Parameters parameters = model.parameters();
-            long address = parameters.weight(parameters.layout().parameter(ParameterKind.EMBEDDING));
+            long address = parameters.weight(model.weights().layout().parameter(ParameterKind.EMBEDDING));
             float[] table = device.downloadFloats(address, 64 * COLUMNS);
             float[] none = pass(plain, 0)[0];
             for (int step = 5; step < 8; step++) {

@@ -129,14 +129,12 @@ class ModelDirectoryTest {
         Files.writeString(
                 adapter.resolve("adapter_config.json"),
                 "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"meta-llama/Llama-3.2-1B\", \"r\": 8}");
-        refused(
-                adapter,
-                adapter
-                        + " holds a PEFT adapter (LORA) of the base model meta-llama/Llama-3.2-1B, which is not supported;"
-                        + " merge the two first",
-                "merge_and_unload()");
-        Files.copy(adapter.resolve("adapter_config.json"), model.resolve("adapter_config.json"));
-        refused(model, "holds a PEFT adapter (LORA)"); // which transformers would load on top
+        refused(adapter, adapter.resolve("adapter_config.json") + " has lora_alpha", "a number is expected");
+        Files.writeString(
+                adapter.resolve("adapter_config.json"),
+                "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"meta-llama/Llama-3.2-1B\", \"r\": 8,"
+                        + " \"lora_alpha\": 8, \"target_modules\": [\"q_proj\"]}");
+        refused(adapter, adapter + " is an adapter of meta-llama/Llama-3.2-1B, which is not a directory here");
     }
 
     @Test

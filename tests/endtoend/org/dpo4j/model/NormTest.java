@@ -59,7 +59,7 @@ class NormTest {
     void memoryOfMeanAndRstdIsCounted(On on) {
         ParameterLayout layout = new ParameterLayout(config(NormPlacement.BEFORE_BRANCH));
         try (Parameters parameters = Parameters.planned(layout, on.device(), DType.F32)) {
-            Norm norm = new Norm(parameters, ParameterKind.LAST_NORM, 0, traits());
+            Norm norm = new Norm(new Weights(parameters, layout, null), ParameterKind.LAST_NORM, 0, traits());
             assertThat(Layout.bytes(memory -> norm.placeSaved(memory, 100))).isEqualTo(2 * 512);
         }
     }
@@ -112,7 +112,7 @@ class NormTest {
             Parameter bias = layout.parameter(ParameterKind.MLP_NORM_BIAS, 1);
             device.upload(parameters.weight(weight), pad(values.weight));
             device.upload(parameters.weight(bias), pad(values.bias));
-            Norm norm = new Norm(parameters, ParameterKind.MLP_NORM, 1, traits());
+            Norm norm = new Norm(new Weights(parameters, layout, null), ParameterKind.MLP_NORM, 1, traits());
             Buffers at = arena.layout(memory -> Buffers.place(memory, norm));
             device.upload(at.x, pad(values.x));
             device.upload(at.branch, pad(values.branch));

@@ -13,14 +13,14 @@ class ThroughputTest {
     void theShareIsOfThePeak() {
         Map<String, Double> metrics = new HashMap<>();
         double peak = Throughput.peak("NVIDIA H200, device 0, compute capability 9.0, 139.8 GiB");
-        new Throughput(1_000_000_000, peak).addTo(metrics, 150_000, 100_000, 2);
+        new Throughput(1_000_000_000, 6, peak).addTo(metrics, 150_000, 100_000, 2);
         assertThat(metrics).containsEntry("tokens_per_second", 75_000.0).containsEntry("mfu", 3e14 / 9.89e14);
     }
 
     @Test
     void anUnknownDeviceHasNone() {
         Map<String, Double> metrics = new HashMap<>();
-        new Throughput(1_000_000_000, Throughput.peak("NVIDIA T400 4GB, device 0")).addTo(metrics, 10, 10, 2);
+        new Throughput(1_000_000_000, 6, Throughput.peak("NVIDIA T400 4GB, device 0")).addTo(metrics, 10, 10, 2);
         assertThat(metrics).containsOnlyKeys("tokens_per_second");
     }
 }

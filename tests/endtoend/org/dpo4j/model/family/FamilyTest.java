@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
@@ -24,17 +23,14 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
-import org.dpo4j.data.PreferencePair;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.GivenGradient;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ParameterTensor;
 import org.dpo4j.model.Sampling;
-import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.model.TrainingModel;
 import org.junit.jupiter.api.Test;
@@ -117,15 +113,16 @@ class FamilyTest {
                 float[] logits = Objects.requireNonNull(expected.get(Integer.toString(i)));
                 double roundings = 23.0 * model.architecture().layerCount() + 7;
                 double error = on.dtype() == DType.F32
-                        ? 5e-5 * max(logits)
+                        ? 5e-5 * GoldenModel.max(logits)
                         : 4 * 0x1p-9 * Math.sqrt(roundings / 3) * maxBeforeCap(model, logits);
                 double tolerance = 2 * error;
-                double[] logProbs = logSoftmax(logits, model.architecture().vocabSize());
-                float[] actual = logProbs(model, golden.ids(i));
+                double[] logProbs =
+                        GoldenModel.logSoftmax(logits, model.architecture().vocabSize());
+                float[] actual = GoldenModel.logProbs(model, golden.ids(i));
                 assertThat(actual).hasSameSizeAs(logProbs);
                 for (int j = 0; j < actual.length; j++) {
                     assertThat((double) actual[j])
-                            .as("%s, sequence %d, element %d", golden.name, i, j)
+                            .as("%s, sequence %d, element %d", golden.name(), i, j)
                             .isCloseTo(logProbs[j], within(tolerance));
                 }
             }
@@ -136,15 +133,16 @@ class FamilyTest {
     @OnEachDevice
     void sequencesBeyondTheMaxPositionsAreRefused(On on) {
         GoldenModel golden = GoldenModel.read(golden(TOO_LONG));
-        try (Model model = Model.load(golden.directory, on.device(), DType.F32)) {
+        try (Model model = Model.load(golden.directory(), on.device(), DType.F32)) {
             float[] logits =
                     Objects.requireNonNull(golden.tensors("logits.safetensors").get("2"));
-            double[] expected = logSoftmax(logits, model.architecture().vocabSize());
-            float[] actual = logProbs(model, golden.ids(2));
+            double[] expected =
+                    GoldenModel.logSoftmax(logits, model.architecture().vocabSize());
+            float[] actual = GoldenModel.logProbs(model, golden.ids(2));
             for (int i = 0; i < expected.length; i++) {
-                assertThat((double) actual[i]).isCloseTo(expected[i], within(2 * 5e-5 * max(logits)));
+                assertThat((double) actual[i]).isCloseTo(expected[i], within(2 * 5e-5 * GoldenModel.max(logits)));
             }
-            assertRefused(() -> logProbs(model, golden.ids(0)), "max_position_embeddings");
+            assertRefused(() -> GoldenModel.logProbs(model, golden.ids(0)), "max_position_embeddings");
         }
     }
 
@@ -154,10 +152,11 @@ class FamilyTest {
         try (Model model = Model.load(golden("gpt2"), on.device(), DType.F32);
                 Generator generator = new Generator(model)) {
             int[] longest = IntStream.range(3, 27).toArray();
-            for (float logProb : logProbs(model, longest)) {
+            for (float logProb : GoldenModel.logProbs(model, longest)) {
                 assertThat(logProb).isFinite();
             }
-            assertRefused(() -> logProbs(model, IntStream.range(3, 28).toArray()), "position 24", "n_positions");
+            assertRefused(
+                    () -> GoldenModel.logProbs(model, IntStream.range(3, 28).toArray()), "position 24", "n_positions");
             Generator.Request request = new Generator.Request(Arrays.copyOf(longest, 21), 1, 0);
             Generator.Options options = new Generator.Options(10, 10, new Sampling(0), Set.of());
             assertThat(generator.generate(List.of(request), options).get(0).get(0))
@@ -178,17 +177,17 @@ class FamilyTest {
                 gradients(model, golden, isPrefixShared);
                 List<ParameterTensor> tensors = model.parameters().tensors();
                 assertThat(tensors.stream().map(ParameterTensor::name))
-                        .as(golden.name)
+                        .as(golden.name())
                         .containsExactlyInAnyOrderElementsOf(expected.keySet());
                 for (ParameterTensor tensor : tensors) {
                     float[] actual = model.parameters().readGradient(tensor);
                     float[] gradient = Objects.requireNonNull(expected.get(tensor.name()));
                     assertThat(actual).hasSameSizeAs(gradient);
-                    double max = max(gradient);
+                    double max = GoldenModel.max(gradient);
                     assertThat(max).isPositive();
                     for (int i = 0; i < actual.length; i++) {
                         assertThat((double) actual[i])
-                                .as("%s, %s %d, shared %s", golden.name, tensor.name(), i, isPrefixShared)
+                                .as("%s, %s %d, shared %s", golden.name(), tensor.name(), i, isPrefixShared)
                                 .isCloseTo(gradient[i], within(1e-4 * max));
                     }
                 }
@@ -200,7 +199,7 @@ class FamilyTest {
     @OnEachDevice
     void greedyTokensAreTransformers(On on) {
         onEachModel(on, (golden, model) -> {
-            for (JsonNode greedy : golden.json.get("greedy")) {
+            for (JsonNode greedy : golden.json().get("greedy")) {
                 int[] expected = TestFiles.ints(greedy.get("ids"));
                 Generator.Request request = new Generator.Request(TestFiles.ints(greedy.get("prompt_ids")), 1, 0);
                 try (Generator generator = new Generator(model)) {
@@ -208,7 +207,7 @@ class FamilyTest {
                                     .generate(List.of(request), new Generator.Options(expected.length, 0))
                                     .get(0)
                                     .get(0))
-                            .as(golden.name)
+                            .as(golden.name())
                             .isEqualTo(expected);
                 }
             }
@@ -272,33 +271,16 @@ class FamilyTest {
         return all;
     }
 
-    private static Path golden(String name) {
+    static Path golden(String name) {
         return TestFiles.golden("families").resolve(name);
     }
 
     private static void onEachModel(On on, BiConsumer<GoldenModel, Model> test) {
         for (String name : new TreeSet<>(RUN)) {
             GoldenModel golden = GoldenModel.read(golden(name));
-            try (Model model = Model.load(golden.directory, on.device(), on.dtype())) {
+            try (Model model = Model.load(golden.directory(), on.device(), on.dtype())) {
                 test.accept(golden, model);
             }
-        }
-    }
-
-    /** The log-prob of every token of the vocabulary after each token of a sequence. */
-    private static float[] logProbs(Model model, int[] ids) {
-        int vocabulary = model.architecture().vocabSize();
-        int[] rows = IntStream.range(0, ids.length * vocabulary)
-                .map(i -> i / vocabulary)
-                .toArray();
-        int[] targets = IntStream.range(0, ids.length * vocabulary)
-                .map(i -> i % vocabulary)
-                .toArray();
-        int[] positions = IntStream.range(0, ids.length).toArray();
-        PackedBatch batch = new PackedBatch(
-                ids, positions, List.of(Segment.plain(0, ids.length, 0)), rows, targets, new int[] {0, targets.length});
-        try (ScoringModel scoring = new ScoringModel(model, CompletionSums.PLAIN)) {
-            return model.device().downloadFloats(scoring.forward(batch).tokens(), targets.length);
         }
     }
 
@@ -316,100 +298,15 @@ class FamilyTest {
             assertThat(actual).hasSameSizeAs(expected);
             for (int i = 0; i < expected.length; i++) {
                 // Log-probs below 20; 5e-5 of a logit of that size.
-                assertThat((double) actual[i]).as(golden.name).isCloseTo(expected[i], within(1e-3));
+                assertThat((double) actual[i]).as(golden.name()).isCloseTo(expected[i], within(1e-3));
             }
         }
-    }
-
-    private static double max(float[] values) {
-        double max = 0;
-        for (float value : values) {
-            max = Math.max(max, Math.abs(value));
-        }
-        return max;
     }
 
     /** The inverse of {@code cap tanh(logit / cap)}. */
-    private static double maxBeforeCap(Model model, float[] logits) {
+    static double maxBeforeCap(Model model, float[] logits) {
         double cap = model.architecture().scales().logitsCap();
-        double max = max(logits);
+        double max = GoldenModel.max(logits);
         return cap == 0 ? max : cap / 2 * Math.log((cap + max) / (cap - max));
-    }
-
-    private static double[] logSoftmax(float[] logits, int vocabulary) {
-        double[] logProbs = new double[logits.length];
-        for (int begin = 0; begin < logits.length; begin += vocabulary) {
-            double sum = 0;
-            for (int i = begin; i < begin + vocabulary; i++) {
-                sum += Math.exp(logits[i]);
-            }
-            for (int i = begin; i < begin + vocabulary; i++) {
-                logProbs[i] = logits[i] - Math.log(sum);
-            }
-        }
-        return logProbs;
-    }
-
-    /** A directory of tests/golden/families. */
-    private record GoldenModel(String name, Path directory, JsonNode json) {
-        static GoldenModel read(Path directory) {
-            return new GoldenModel(
-                    directory.getFileName().toString(), directory, TestFiles.json(directory.resolve("golden.json")));
-        }
-
-        JsonNode sequences() {
-            return json.get("sequences");
-        }
-
-        int[] ids(int sequence) {
-            return TestFiles.ints(sequences().get(sequence).get("ids"));
-        }
-
-        private int prompt() {
-            return sequences().get(0).get("prompt").intValue();
-        }
-
-        /** The first two sequences. The third has no completion. */
-        PreferencePair pair() {
-            int[] prompt = Arrays.copyOf(ids(0), prompt());
-            return new PreferencePair(1, prompt, completion(0), completion(1));
-        }
-
-        private int[] completion(int sequence) {
-            int[] ids = ids(sequence);
-            return Arrays.copyOfRange(ids, prompt(), ids.length);
-        }
-
-        /** d loss / d (sum of the completion's log-probs). */
-        float[] weights() {
-            return new float[] {
-                sequences().get(0).get("weight").floatValue(),
-                sequences().get(1).get("weight").floatValue()
-            };
-        }
-
-        double[] completionLogProbs() {
-            return IntStream.range(0, 2)
-                    .mapToObj(i -> TestFiles.doubles(sequences().get(i).get("token_logps")))
-                    .flatMapToDouble(logProbs -> Arrays.stream(logProbs, prompt() - 1, logProbs.length))
-                    .toArray();
-        }
-
-        Map<String, float[]> tensors(String file) {
-            return TestFiles.floatTensors(directory.resolve(file));
-        }
-
-        /** Parameters by the names under which transformers saves them. Published files of GPT-2 have others, and masks. */
-        Map<String, float[]> savedTensors(String file) {
-            Map<String, float[]> saved = new TreeMap<>();
-            tensors(file).forEach((tensor, values) -> {
-                if (!name.equals("gpt2-published") || tensor.equals("lm_head.weight")) {
-                    saved.put(tensor, values);
-                } else if (!tensor.endsWith(".attn.bias")) {
-                    saved.put("transformer." + tensor, values);
-                }
-            });
-            return saved;
-        }
     }
 }

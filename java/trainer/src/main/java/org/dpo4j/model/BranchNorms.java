@@ -24,14 +24,14 @@ final class BranchNorms {
      * @param before the weight of the norm before the branch
      * @param after the weight of the norm after it
      */
-    BranchNorms(Parameters parameters, NormTraits traits, ParameterKind before, ParameterKind after, int layer) {
-        this.device = parameters.device();
-        this.dtype = parameters.dtype();
-        ParameterLayout layout = parameters.layout();
+    BranchNorms(Weights weights, NormTraits traits, ParameterKind before, ParameterKind after, int layer) {
+        this.device = weights.device();
+        this.dtype = weights.dtype();
+        ParameterLayout layout = weights.layout();
         this.hiddenSize = layout.sizes().hiddenSize();
         NormPlacement placement = traits.placement();
-        this.before = placement.hasBefore() ? new Norm(parameters, before, layer, traits) : null;
-        this.after = placement.hasAfter() ? new Norm(parameters, after, layer, traits) : null;
+        this.before = placement.hasBefore() ? new Norm(weights, before, layer, traits) : null;
+        this.after = placement.hasAfter() ? new Norm(weights, after, layer, traits) : null;
     }
 
     /**

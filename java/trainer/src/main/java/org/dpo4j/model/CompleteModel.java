@@ -22,9 +22,11 @@ public final class CompleteModel {
 
     private CompleteModel() {}
 
-    /** Whether a directory holds weights under a name that loaders look for. */
+    /** Whether a directory holds weights of a model or an adapter, under a name that loaders look for. */
     public static boolean isIn(Path directory) {
-        return exists(directory.resolve(ONE)) || exists(directory.resolve(INDEX));
+        return exists(directory.resolve(ONE))
+                || exists(directory.resolve(INDEX))
+                || exists(directory.resolve(AdapterFiles.FILE));
     }
 
     /**
@@ -62,10 +64,29 @@ public final class CompleteModel {
         } else if (exists(from.resolve(ONE))) {
             steps.add(() -> DirectoryFiles.moveInto(directory, from.resolve(ONE)));
         }
+        if (exists(from.resolve(AdapterFiles.FILE))) {
+            steps.add(() -> deleteModel(directory));
+        } else {
+            steps.add(() -> deleteAdapter(directory));
+        }
         steps.add(() -> deleteOtherWeights(directory));
         steps.add(() -> DirectoryFiles.force(directory));
         steps.add(() -> Files.delete(from));
         return steps;
+    }
+
+    /** Deletes the files of an earlier model, which the new adapter is not part of. */
+    private static void deleteModel(Path directory) throws IOException {
+        Files.deleteIfExists(directory.resolve(ONE));
+        Files.deleteIfExists(directory.resolve(INDEX));
+        Files.deleteIfExists(directory.resolve(Model.CONFIG));
+        Files.deleteIfExists(directory.resolve(Model.GENERATION_CONFIG));
+    }
+
+    /** Deletes an earlier adapter, with which the new model would be loaded as its base model. */
+    private static void deleteAdapter(Path directory) throws IOException {
+        Files.deleteIfExists(directory.resolve(AdapterConfigJson.FILE));
+        Files.deleteIfExists(directory.resolve(AdapterFiles.FILE));
     }
 
     /**

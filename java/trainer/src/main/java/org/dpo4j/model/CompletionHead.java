@@ -35,7 +35,7 @@ final class CompletionHead {
 
     private final Device device;
     private final DType dtype;
-    private final Parameters parameters;
+    private final Weights weights;
     private final Norm norm;
     private final int hiddenSize;
     private final boolean hasStatistics;
@@ -43,20 +43,25 @@ final class CompletionHead {
     private final Transform transform;
 
     /**
-     * @param use whether gradients are computed
+     * @param use whether gradients are computed; that of the matrix is not if it is frozen
      * @param logitsBytes maximum memory of logits
      */
     CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes) {
         this.device = model.device();
-        this.parameters = model.parameters();
-        this.dtype = parameters.dtype();
+        this.weights = model.weights();
+        this.dtype = weights.dtype();
         this.norm = new Norm(
-                parameters, ParameterKind.LAST_NORM, 0, model.architecture().norm());
-        this.hiddenSize = parameters.layout().sizes().hiddenSize();
+                weights, ParameterKind.LAST_NORM, 0, model.architecture().norm());
+        this.hiddenSize = weights.layout().sizes().hiddenSize();
         this.hasStatistics = hasStatistics;
         Architecture.Scales scales = model.architecture().scales();
         this.transform = new Transform(0, (float) scales.logits(), (float) scales.logitsCap());
-        HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
+        HeadPlan row = new HeadPlan(
+                use == Use.TRAINING && weights.isFrozen() ? Use.FROZEN : use,
+                model.architecture().vocabSize(),
+                hiddenSize,
+                dtype,
+                1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
         this.maxPlan = row.withChunkRows(rows);
     }
@@ -154,7 +159,7 @@ final class CompletionHead {
     }
 
     private LmHead head(Activations at) {
-        return new LmHead(device, at.plan, parameters.weight(parameters.layout().head()), transform, at.workspace);
+        return new LmHead(device, at.plan, weights.weight(weights.layout().head()), transform, at.workspace);
     }
 
     /** Queues the log-probs of {@code targets} i32[rows]. */
@@ -194,7 +199,7 @@ final class CompletionHead {
 
     private LmHead.HeadGradients matrixGradients(Gradients gradients) {
         return new LmHead.HeadGradients(
-                gradients.dNormed, parameters.gradient(parameters.layout().head()), 0);
+                gradients.dNormed, weights.gradient(weights.layout().head()), 0);
     }
 
     /**

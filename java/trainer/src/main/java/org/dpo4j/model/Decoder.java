@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class Decoder implements AutoCloseable {
     private final Device device;
     private final DType dtype;
-    private final Parameters parameters;
+    private final Weights weights;
     private final Parameter embedding;
     private final float embeddingScale;
     private final @Nullable Parameter positions;
@@ -35,17 +35,18 @@ final class Decoder implements AutoCloseable {
 
     Decoder(Model model) {
         device = model.device();
-        parameters = model.parameters();
-        dtype = parameters.dtype();
+        weights = model.weights();
+        dtype = weights.dtype();
         Architecture architecture = model.architecture();
-        embedding = parameters.layout().parameter(ParameterKind.EMBEDDING);
+        ParameterLayout layout = weights.layout();
+        embedding = layout.parameter(ParameterKind.EMBEDDING);
         embeddingScale = embeddingScale(architecture.scales(), dtype);
-        positions = parameters.layout().parameterOrNull(ParameterKind.POSITION_EMBEDDING, 0);
-        hiddenSize = parameters.layout().sizes().hiddenSize();
+        positions = layout.parameterOrNull(ParameterKind.POSITION_EMBEDDING, 0);
+        hiddenSize = layout.sizes().hiddenSize();
         width = architecture.hiddenSize();
         rotary = new RotaryTables(device, architecture);
         layers = IntStream.range(0, architecture.layerCount())
-                .mapToObj(layer -> new Layer(parameters, architecture, layer, rotary))
+                .mapToObj(layer -> new Layer(weights, architecture, layer, rotary))
                 .toList();
     }
 
@@ -128,7 +129,7 @@ final class Decoder implements AutoCloseable {
         Embedding.forward(
                 device,
                 hidden,
-                new Embedding.Table(parameters.weight(embedding), hiddenSize, embeddingScale, dtype),
+                new Embedding.Table(weights.weight(embedding), hiddenSize, embeddingScale, dtype),
                 new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows().size()));
         if (noisy != null) {
             noisy.add(device, new UniformNoise.Matrix(hidden, pass.rows(), width, hiddenSize, dtype));
@@ -139,7 +140,7 @@ final class Decoder implements AutoCloseable {
         Embedding.forward(
                 device,
                 branch,
-                new Embedding.Table(parameters.weight(positions), hiddenSize, dtype),
+                new Embedding.Table(weights.weight(positions), hiddenSize, dtype),
                 new Embedding.Indices(
                         pass.positions(), pass.rows(), positions.rows().size()));
         return hidden;
@@ -155,18 +156,24 @@ final class Decoder implements AutoCloseable {
         for (int i = layers.size() - 1; i >= 0; i--) {
             layers.get(i).backward(pass, dHidden, activations.layers.get(i), activations.scratch, gradients);
         }
+        if (!weights.isFrozen()) {
+            backwardEmbedding(rows, dHidden);
+        }
+    }
+
+    private void backwardEmbedding(EmbeddedRows rows, long dHidden) {
         if (positions != null && rows.positions() != null) {
             rows.positions()
                     .sum(
                             device,
-                            new Embedding.Table(parameters.gradient(positions), hiddenSize, DType.F32),
+                            new Embedding.Table(weights.gradient(positions), hiddenSize, DType.F32),
                             dHidden,
                             dtype);
         }
         rows.ids()
                 .sum(
                         device,
-                        new Embedding.Table(parameters.gradient(embedding), hiddenSize, embeddingScale, DType.F32),
+                        new Embedding.Table(weights.gradient(embedding), hiddenSize, embeddingScale, DType.F32),
                         dHidden,
                         dtype);
     }

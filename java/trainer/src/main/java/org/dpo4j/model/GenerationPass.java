@@ -83,9 +83,9 @@ final class GenerationPass implements AutoCloseable {
         indices = new Indices(device);
         decoderArena = new Arena(device);
         headArena = new Arena(device);
-        Parameters parameters = model.parameters();
+        Weights weights = model.weights();
         cache = new KeyCache(
-                device, model.architecture().layerCount(), parameters.layout().sizes(), parameters.dtype());
+                device, model.architecture().layerCount(), weights.layout().sizes(), weights.dtype());
         graphs = new Graphs(device, device.supportsGraphs());
     }
 

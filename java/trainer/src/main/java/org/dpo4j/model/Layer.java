@@ -30,22 +30,18 @@ final class Layer {
     private final BranchNorms mlpNorms;
     private final Mlp mlp;
 
-    Layer(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
-        this.device = parameters.device();
-        this.dtype = parameters.dtype();
-        ParameterLayout layout = parameters.layout();
+    Layer(Weights weights, Architecture architecture, int layer, RotaryTables rotary) {
+        this.device = weights.device();
+        this.dtype = weights.dtype();
+        ParameterLayout layout = weights.layout();
         this.hiddenSize = layout.sizes().hiddenSize();
         this.isParallel = architecture.norm().placement() == NormPlacement.BEFORE_PARALLEL_BRANCHES;
         this.attentionNorms = new BranchNorms(
-                parameters,
-                architecture.norm(),
-                ParameterKind.ATTENTION_NORM,
-                ParameterKind.ATTENTION_OUTPUT_NORM,
-                layer);
-        this.attention = new SelfAttention(parameters, architecture, layer, rotary);
+                weights, architecture.norm(), ParameterKind.ATTENTION_NORM, ParameterKind.ATTENTION_OUTPUT_NORM, layer);
+        this.attention = new SelfAttention(weights, architecture, layer, rotary);
         this.mlpNorms = new BranchNorms(
-                parameters, architecture.norm(), ParameterKind.MLP_NORM, ParameterKind.MLP_OUTPUT_NORM, layer);
-        this.mlp = new Mlp(parameters, architecture.mlp(), layer);
+                weights, architecture.norm(), ParameterKind.MLP_NORM, ParameterKind.MLP_OUTPUT_NORM, layer);
+        this.mlp = new Mlp(weights, architecture.mlp(), layer);
     }
 
     /**
@@ -78,7 +74,7 @@ final class Layer {
      * @param dIn [rows, hiddenSize], the gradient of the input without that through attention; 0 unless both branches
      *     read it
      */
-    record Gradients(long dInner, SelfAttention.Gradients attention, BranchNorms.Workspace norms, long dIn) {}
+    record Gradients(Mlp.Gradients mlp, SelfAttention.Gradients attention, BranchNorms.Workspace norms, long dIn) {}
 
     Saved placeSaved(Layout layout, int rows, long in, long middle) {
         return new Saved(
@@ -100,7 +96,7 @@ final class Layer {
 
     Gradients placeGradients(Layout layout, int rows) {
         return new Gradients(
-                mlp.placeInner(layout, rows),
+                mlp.placeGradients(layout, rows),
                 attention.placeGradients(layout, rows),
                 mlpNorms.placeWorkspace(layout, rows),
                 isParallel ? layout.matrix(rows, hiddenSize, dtype) : 0);
@@ -161,7 +157,7 @@ final class Layer {
         long dInput = scratch.branch;
         long dOutput = mlpNorms.backwardAfter(dHidden, saved.mlpNorms, gradients.norms, rows);
         long input = mlpNorms.recomputeBefore(scratch.normed, saved.mlpNorms, saved.middle, rows);
-        mlp.backward(dInput, dOutput, input, saved.mlp, scratch.inner, gradients.dInner, rows);
+        mlp.backward(dInput, dOutput, input, saved.mlp, scratch.inner, gradients.mlp, rows);
         mlpNorms.backwardBefore(dHidden, dHidden, dInput, saved.middle, saved.mlpNorms, gradients.norms, rows);
         dOutput = attentionNorms.backwardAfter(dHidden, saved.attentionNorms, gradients.norms, rows);
         input = attentionNorms.recomputeBefore(scratch.normed, saved.attentionNorms, saved.in, rows);
@@ -174,7 +170,7 @@ final class Layer {
         int rows = pass.rows();
         long dInput = scratch.branch;
         long input = mlpNorms.recomputeBefore(scratch.normed, saved.mlpNorms, saved.in, rows);
-        mlp.backward(dInput, dHidden, input, saved.mlp, scratch.inner, gradients.dInner, rows);
+        mlp.backward(dInput, dHidden, input, saved.mlp, scratch.inner, gradients.mlp, rows);
         mlpNorms.backwardBefore(gradients.dIn, dHidden, dInput, saved.in, saved.mlpNorms, gradients.norms, rows);
         input = attentionNorms.recomputeBefore(scratch.normed, saved.attentionNorms, saved.in, rows);
         attention.backward(dInput, dHidden, input, saved.attention, gradients.attention, pass);

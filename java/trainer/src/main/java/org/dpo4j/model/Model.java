@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import org.dpo4j.io.DirectoryFiles;
@@ -23,31 +24,43 @@ import org.dpo4j.model.family.ModelConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model: its config, its weights on a device, and the JSON files that it was loaded with. The owner closes it before
- * the device.
+ * A model: its config, its weights on a device, the JSON files that it was loaded with, and an {@link Adapter} or none. With
+ * an adapter its weights are frozen. The owner closes it before the device.
  */
 public final class Model implements AutoCloseable {
     static final String CONFIG = "config.json";
-    private static final String GENERATION_CONFIG = "generation_config.json";
+    static final String GENERATION_CONFIG = "generation_config.json";
 
     private final ModelConfig config;
     private final Parameters parameters;
+    private final ParameterLayout layout;
     private final ObjectNode configJson;
     private final byte @Nullable [] generation;
     private final Map<String, SavedDtype> sources;
+    /** Whether this closes the weights. */
+    private final boolean isOwner;
+
+    private @Nullable Adapter adapter;
+    /** {@code adapter_config.json} of the adapter. */
+    private @Nullable ObjectNode adapterJson;
 
     /**
      * @param generation content of {@code generation_config.json}
      * @param sources dtype of each tensor in the files that the model was loaded from; empty if it was not loaded
+     * @param isOwner whether {@link #close} closes the weights
      */
     private Model(
             ModelConfig config,
             Parameters parameters,
+            ParameterLayout layout,
             ObjectNode configJson,
             byte @Nullable [] generation,
-            Map<String, SavedDtype> sources) {
+            Map<String, SavedDtype> sources,
+            boolean isOwner) {
+        this.isOwner = isOwner;
         this.config = config;
         this.parameters = parameters;
+        this.layout = layout;
         this.configJson = configJson;
         this.generation = generation;
         this.sources = sources;
@@ -57,7 +70,8 @@ public final class Model implements AutoCloseable {
      * Loads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code
      * model.safetensors.index.json}. Converts F32, F16 and BF16 tensors to {@code dtype}. EOS tokens of {@code
      * generation_config.json} replace those of the config, as in transformers' {@code generate}. Throws one error that
-     * lists all tensors that are missing, unexpected or of another shape.
+     * lists all tensors that are missing, unexpected or of another shape. The directory of a LoRA adapter (PEFT's {@code
+     * adapter_config.json}) loads its base model with the adapter.
      */
     public static Model load(Path directory, Device device, DType dtype) {
         return load(directory, device, dtype, LoadProgress.NONE);
@@ -65,6 +79,22 @@ public final class Model implements AutoCloseable {
 
     /** As the other method, and reports the bytes that are read. */
     public static Model load(Path directory, Device device, DType dtype, LoadProgress progress) {
+        Path base = ModelDirectory.base(directory);
+        Model model = loadBase(base, device, dtype, progress);
+        if (base != directory) {
+            try {
+                model.attach(
+                        Adapter.load(directory, model.layout, model.config, model.parameters),
+                        JsonFile.read(directory.resolve(AdapterConfigJson.FILE)));
+            } catch (RuntimeException | Error e) {
+                model.close();
+                throw e;
+            }
+        }
+        return model;
+    }
+
+    private static Model loadBase(Path directory, Device device, DType dtype, LoadProgress progress) {
         ModelDirectory.check(directory);
         Path configFile = directory.resolve(CONFIG);
         ObjectNode configJson = JsonFile.read(configFile);
@@ -77,21 +107,37 @@ public final class Model implements AutoCloseable {
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
             ModelFiles.Loaded loaded = files.load(config, device, dtype, progress);
-            return new Model(config, loaded.parameters(), configJson, generation, loaded.dtypes());
+            return new Model(
+                    config, loaded.parameters(), loaded.layout(), configJson, generation, loaded.dtypes(), true);
         }
     }
 
-    /** The {@code config.json} of a Hugging Face directory, without loading weights. */
+    /** The {@code config.json} of a Hugging Face directory, or of an adapter's base model, without loading weights. */
     public static ModelConfig readConfig(Path directory) {
-        ModelDirectory.check(directory);
-        return Families.read(directory.resolve(CONFIG));
+        Path base = ModelDirectory.base(directory);
+        ModelDirectory.check(base);
+        return Families.read(base.resolve(CONFIG));
     }
 
-    /** SHA-256 of the files of a directory that the weights depend on: {@code config.json} and the safetensors files. */
+    /**
+     * SHA-256 of the files of a directory that the weights depend on: {@code config.json} and the safetensors files. Of an
+     * adapter, those of its base model and its own.
+     */
     public static String filesHash(Path directory) {
-        try (ModelFiles files = ModelFiles.open(directory)) {
-            return files.hash(directory.resolve(CONFIG));
+        Path base = ModelDirectory.base(directory);
+        List<Path> more = new ArrayList<>(List.of(base.resolve(CONFIG)));
+        if (base != directory) {
+            more.add(directory.resolve(AdapterConfigJson.FILE));
+            more.add(directory.resolve(AdapterFiles.FILE));
         }
+        try (ModelFiles files = ModelFiles.open(base)) {
+            return files.hash(more);
+        }
+    }
+
+    /** The directory of an adapter's base model; any other directory itself. Throws if the base model does not exist. */
+    public static Path baseDirectory(Path directory) {
+        return ModelDirectory.base(directory);
     }
 
     private static List<Integer> eosTokenIds(ObjectNode json, Path file, ModelConfig config) {
@@ -108,7 +154,8 @@ public final class Model implements AutoCloseable {
      * and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
-        Parameters parameters = Parameters.allocate(new ParameterLayout(config), device, dtype);
+        ParameterLayout layout = new ParameterLayout(config);
+        Parameters parameters = Parameters.allocate(layout, device, dtype);
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (Parameter parameter : parameters.layout().parameters()) {
@@ -122,7 +169,7 @@ public final class Model implements AutoCloseable {
                 }
             });
         }
-        return new Model(config, parameters, config.json(), null, Map.of());
+        return new Model(config, parameters, layout, config.json(), null, Map.of(), true);
     }
 
     /**
@@ -130,8 +177,9 @@ public final class Model implements AutoCloseable {
      * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
+        ParameterLayout layout = new ParameterLayout(config);
         return new Model(
-                config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null, Map.of());
+                config, Parameters.planned(layout, device, dtype), layout, config.json(), null, Map.of(), true);
     }
 
     private static double normal(SplittableRandom random) {
@@ -149,8 +197,99 @@ public final class Model implements AutoCloseable {
         return config.architecture();
     }
 
+    /** The weights of the model, without those of its adapter. */
     public Parameters parameters() {
         return parameters;
+    }
+
+    /** The weights that are trained: those of the adapter, or of the model if it has none. */
+    public Parameters trained() {
+        return adapter == null ? parameters : adapter.parameters();
+    }
+
+    /** The adapter; null if there is none. */
+    public @Nullable Adapter adapter() {
+        return adapter;
+    }
+
+    /** What blocks compute with. */
+    Weights weights() {
+        return new Weights(parameters, layout, adapter);
+    }
+
+    /**
+     * Adds a new LoRA adapter, which changes nothing before it is trained, and freezes the weights of the model. A {@link
+     * TrainingModel}, {@link ScoringModel} or {@link Generator} that exists already does not use it.
+     *
+     * @param base what {@code adapter_config.json} names as the base model; null if the model has no directory
+     * @param seed of the initial values of A
+     */
+    public void addAdapter(LoraConfig lora, @Nullable String base, long seed) {
+        if (adapter != null) {
+            throw new Dpo4jException("the model has an adapter already; merge it into its base model first");
+        }
+        Adapter added = parameters.isPlanned()
+                ? Adapter.planned(layout, config, lora, device(), parameters.dtype())
+                : Adapter.create(layout, config, lora, parameters, seed);
+        attach(added, AdapterConfigJson.write(lora, base, added.modules(), added.isTransposed()));
+    }
+
+    private void attach(Adapter added, ObjectNode json) {
+        adapter = added;
+        adapterJson = json;
+    }
+
+    /**
+     * The model as it is before training: with a new adapter the same weights without it, to be closed before this. Otherwise
+     * a copy.
+     */
+    public Model initialCopy() {
+        if (adapter == null) {
+            return copy();
+        }
+        Model shared = new Model(config, parameters, layout, configJson, generation, sources, false);
+        if (!adapter.isNew()) {
+            shared.attach(adapter.copy(), adapterJson());
+        }
+        return shared;
+    }
+
+    /** Whether it has an adapter that was not loaded, so that the model without it is the model before training. */
+    public boolean isAdapterNew() {
+        return adapter != null && adapter.isNew();
+    }
+
+    /** {@code lora_dropout} of the adapter's config, which is not applied; 0 without an adapter. */
+    public double adapterDropout() {
+        return adapterJson == null ? 0 : adapterJson.path("lora_dropout").asDouble(0);
+    }
+
+    /** Bytes of the weights, with those of the adapter. */
+    public long bytes() {
+        return parameters.bytes() + (adapter == null ? 0 : adapter.parameters().bytes());
+    }
+
+    /** Bytes of the weights of an {@link #initialCopy}, beside those of this. */
+    public long initialCopyBytes() {
+        return adapter == null
+                ? bytes()
+                : adapter.isNew() ? 0 : adapter.parameters().bytes();
+    }
+
+    /** Adds the product of the adapter's matrices to the weights, and removes the adapter. Waits for queued work. */
+    public void mergeAdapter() {
+        if (adapter == null) {
+            throw new Dpo4jException("the model has no adapter to merge");
+        }
+        adapter.merge(parameters, layout);
+        device().synchronize();
+        adapter.close();
+        adapter = null;
+        adapterJson = null;
+    }
+
+    private ObjectNode adapterJson() {
+        return Objects.requireNonNull(adapterJson);
     }
 
     public Device device() {
@@ -159,7 +298,11 @@ public final class Model implements AutoCloseable {
 
     /** A copy with its own weights, to be closed by the caller; for example as a reference. */
     public Model copy() {
-        return new Model(config, parameters.copy(), configJson, generation, sources);
+        Model copy = new Model(config, parameters.copy(), layout, configJson, generation, sources, true);
+        if (adapter != null) {
+            copy.attach(adapter.copy(), adapterJson());
+        }
+        return copy;
     }
 
     /** As {@link #save(Path, SaveFormat)}, with all tensors in one dtype. */
@@ -169,7 +312,7 @@ public final class Model implements AutoCloseable {
 
     /**
      * Writes the weights, {@code config.json} with every key of the original, and {@code generation_config.json} if there
-     * was one. First all files are written into a temporary directory, then they replace those of an earlier model. So
+     * was one. Of a model with an adapter, writes only the adapter, as PEFT does. First all files are written into a temporary directory, then they replace those of an earlier model. So
      * no file is incomplete, and a symbolic link is replaced, not followed. Creates the directory if it does not exist.
      * Waits for queued work.
      */
@@ -198,25 +341,29 @@ public final class Model implements AutoCloseable {
      */
     public void writeFiles(Path directory, SaveFormat format) {
         writer(format).write(directory);
-        if (generation != null) {
+        if (generation != null && adapter == null) {
             DirectoryFiles.write(directory.resolve(GENERATION_CONFIG), OutputFile.content(generation));
         }
     }
 
     /**
-     * Replaces the weights by those in a directory that {@link #writeFiles} wrote. They are the same bits if it wrote
+     * Replaces the trained weights by those in a directory that {@link #writeFiles} wrote. They are the same bits if it wrote
      * the dtype of the parameters.
      */
     public void replaceWeights(Path directory) {
+        if (adapter != null) {
+            AdapterFiles.upload(directory, adapter.layout(), adapter.parameters());
+            return;
+        }
         try (ModelFiles files = ModelFiles.open(directory)) {
-            files.replace(config, parameters);
+            files.replace(config, layout, parameters);
         }
     }
 
     /** Bytes of each file that {@link #writeFiles} writes. */
     public List<Long> savedBytes(SaveFormat format) {
         List<Long> bytes = new ArrayList<>(writer(format).bytes());
-        if (generation != null) {
+        if (generation != null && adapter == null) {
             bytes.add((long) generation.length);
         }
         return bytes;
@@ -236,12 +383,20 @@ public final class Model implements AutoCloseable {
     }
 
     private ModelWriter writer(SaveFormat format) {
+        if (adapter != null) {
+            return ModelWriter.adapter(adapter, adapterJson(), format);
+        }
         String headName = Families.named(config.modelType()).headName();
-        return new ModelWriter(parameters, configJson, sources, headName, format);
+        return ModelWriter.model(parameters, configJson, sources, headName, format);
     }
 
     @Override
     public void close() {
-        parameters.close();
+        if (adapter != null) {
+            adapter.close();
+        }
+        if (isOwner) {
+            parameters.close();
+        }
     }
 }

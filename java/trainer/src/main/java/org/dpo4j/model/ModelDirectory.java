@@ -1,6 +1,5 @@
 package org.dpo4j.model;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,6 +38,21 @@ final class ModelDirectory {
 
     private ModelDirectory() {}
 
+    /** The base model of an adapter's directory; any other path itself. Throws if the base model does not exist. */
+    static Path base(Path given) {
+        if (!Files.exists(given.resolve(ADAPTER))) {
+            return given;
+        }
+        AdapterConfigJson config = AdapterConfigJson.read(given);
+        config.config(); // a foreign kind of adapter is refused before its base model is sought
+        Path base = Path.of(config.base());
+        if (!Files.isDirectory(base)) {
+            throw new Dpo4jException(given + " is an adapter of " + base + ", which is not a directory here; set"
+                    + " base_model_name_or_path in its " + ADAPTER + " to the directory of that model");
+        }
+        return base;
+    }
+
     /** Throws if the path is not a directory, or the directory holds something other than a model. */
     static void check(Path given) {
         refuseDanglingLink(given);
@@ -50,7 +64,7 @@ final class ModelDirectory {
         }
         READ.forEach(name -> refuseDanglingLink(given.resolve(name)));
         if (Files.exists(given.resolve(ADAPTER))) {
-            throw new Dpo4jException(adapter(given));
+            throw new Dpo4jException(given + " is an adapter, and cannot be the base model of another");
         }
         if (!Files.exists(given.resolve("config.json"))) {
             @Nullable String other = withoutConfig(given);
@@ -114,18 +128,6 @@ final class ModelDirectory {
         return what
                 + " is a GGUF file of llama.cpp, which is not supported; give the Hugging Face directory that it was"
                 + " made from";
-    }
-
-    private static String adapter(Path given) {
-        ObjectNode json = JsonFile.read(given.resolve(ADAPTER));
-        String type = json.path("peft_type").asText("");
-        String base = json.path("base_model_name_or_path").asText("");
-        return given + " holds a PEFT adapter" + (type.isEmpty() ? "" : " (" + type + ")")
-                + (base.isEmpty() ? "" : " of the base model " + base)
-                + ", which is not supported; merge the two first, in Python:"
-                + " AutoPeftModelForCausalLM.from_pretrained(\"" + given
-                + "\").merge_and_unload().save_pretrained(\"merged\"), and give that directory with the tokenizer's"
-                + " files";
     }
 
     /** The error for a directory without config.json that holds something other than a model; null if it may be one. */

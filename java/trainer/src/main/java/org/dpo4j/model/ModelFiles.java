@@ -240,7 +240,7 @@ final class ModelFiles implements AutoCloseable {
      *
      * @param dtypes dtype of each tensor in the files, by its name in {@link Parameters}
      */
-    record Loaded(Parameters parameters, Map<String, SavedDtype> dtypes) {}
+    record Loaded(Parameters parameters, ParameterLayout layout, Map<String, SavedDtype> dtypes) {}
 
     /** Checks all tensors against the layout, then allocates the parameters and uploads them. */
     Loaded load(ModelConfig config, Device device, DType dtype, LoadProgress progress) {
@@ -259,12 +259,12 @@ final class ModelFiles implements AutoCloseable {
             parameters.close();
             throw e;
         }
-        return new Loaded(parameters, dtypes);
+        return new Loaded(parameters, layout, dtypes);
     }
 
     /** Checks all tensors against the layout, then replaces the weights of existing parameters by them. */
-    void replace(ModelConfig config, Parameters parameters) {
-        upload(match(config, parameters.layout()), parameters, LoadProgress.NONE);
+    void replace(ModelConfig config, ParameterLayout layout, Parameters parameters) {
+        upload(match(config, layout), parameters, LoadProgress.NONE);
     }
 
     private static void upload(List<StoredTensor> matched, Parameters parameters, LoadProgress progress) {
@@ -277,10 +277,10 @@ final class ModelFiles implements AutoCloseable {
         new TensorUpload(parameters.flatWeights(), tensors, progress).run();
     }
 
-    /** SHA-256 of the content of {@code config} and of all files of tensors. */
-    String hash(Path config) {
+    /** SHA-256 of the content of these files and of all files of tensors. */
+    String hash(List<Path> more) {
         MessageDigest digest = Sha256.digest();
-        List<Path> all = new ArrayList<>(List.of(config));
+        List<Path> all = new ArrayList<>(more);
         files.forEach(file -> all.add(file.file()));
         for (Path file : all) {
             try {

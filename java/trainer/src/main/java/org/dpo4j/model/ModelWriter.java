@@ -18,31 +18,60 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Writes the weights and {@code config.json} of a model. It also computes the size of each file. */
+/** Writes the files of a model: weights and {@code config.json}; or those of its adapter. It also computes their sizes. */
 final class ModelWriter {
     private final Parameters parameters;
-    private final ObjectNode config;
-    private final Shards shards;
+    private final Map<String, List<SafeTensors.Plan>> weights;
+    private final Map<String, ObjectNode> json;
+
+    private ModelWriter(
+            Parameters parameters, Map<String, List<SafeTensors.Plan>> weights, Map<String, ObjectNode> json) {
+        this.parameters = parameters;
+        this.weights = weights;
+        this.json = json;
+    }
 
     /**
+     * Of a model.
+     *
      * @param sources dtype of each tensor in the files that the model was loaded from; empty if it was not loaded
      * @param headName {@link org.dpo4j.model.family.Family#headName}
      */
-    ModelWriter(
+    static ModelWriter model(
             Parameters parameters,
             ObjectNode configJson,
             Map<String, SavedDtype> sources,
             String headName,
             SaveFormat format) {
-        this.parameters = parameters;
+        List<SafeTensors.Plan> plans = plans(parameters, sources, format);
+        Shards shards = Shards.divide(plans, headName, format.maxShardBytes());
+        ObjectNode config = withDtype(configJson, plans);
+        return new ModelWriter(
+                parameters,
+                shards.files(),
+                shards.isSharded()
+                        ? Map.of(Model.CONFIG, config, CompleteModel.INDEX, shards.index())
+                        : Map.of(Model.CONFIG, config));
+    }
+
+    /** Of an adapter, in one file, as PEFT writes it. */
+    static ModelWriter adapter(Adapter adapter, ObjectNode config, SaveFormat format) {
+        List<SafeTensors.Plan> plans = plans(adapter.parameters(), adapter.sources(), format);
+        return new ModelWriter(
+                adapter.parameters(),
+                Map.of(AdapterFiles.FILE, Shards.written(plans)),
+                Map.of(AdapterConfigJson.FILE, config));
+    }
+
+    private static List<SafeTensors.Plan> plans(
+            Parameters parameters, Map<String, SavedDtype> sources, SaveFormat format) {
         List<SafeTensors.Plan> plans = new ArrayList<>();
         SavedDtype inMemory = SavedDtype.stored(parameters.dtype());
         for (ParameterTensor tensor : parameters.tensors()) {
             SavedDtype dtype = format.dtype() == null ? sources.getOrDefault(tensor.name(), inMemory) : format.dtype();
             plans.add(new SafeTensors.Plan(tensor.name(), dtype.format(), tensor.shape()));
         }
-        this.shards = Shards.divide(plans, headName, format.maxShardBytes());
-        this.config = withDtype(configJson, plans);
+        return plans;
     }
 
     /** The config with the tensors' dtype. If they have several, its own is kept, as it says what to load them in. */
@@ -64,7 +93,7 @@ final class ModelWriter {
     /** The first weight that is saved in float16 and beyond its range, as {@code "NAME is VALUE at [ROW, COLUMN]"}. */
     @Nullable
     String firstBeyondFloat16() {
-        Set<String> names = shards.files().values().stream()
+        Set<String> names = weights.values().stream()
                 .flatMap(List::stream)
                 .filter(plan -> plan.dtype().equals(SavedDtype.FLOAT16.format()))
                 .map(SafeTensors.Plan::name)
@@ -76,8 +105,8 @@ final class ModelWriter {
     }
 
     /**
-     * Writes the weights, with an index if they have several files, and {@code config.json}. Throws before it writes if a
-     * weight is beyond float16.
+     * Writes the weights, with an index if they have several files, and the config. Throws before it writes if a weight is
+     * beyond float16.
      */
     void write(Path directory) {
         String beyond = firstBeyondFloat16();
@@ -88,44 +117,37 @@ final class ModelWriter {
         parameters.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
         Staging staging = new Staging();
         ByteBuffer buffer = ByteBuffer.allocateDirect(Staging.BYTES);
-        shards.files()
-                .forEach((file, plans) ->
-                        SafeTensors.write(directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
-                            DType dtype = SavedDtype.stored(plan.dtype()).storage();
-                            long first = offset / dtype.bytes();
-                            long end = first + destination.remaining() / dtype.bytes();
-                            Placement tensor = Objects.requireNonNull(tensors.get(plan.name()))
-                                    .placement();
-                            staging.download(
-                                    parameters.flatWeights(),
-                                    tensor,
-                                    first,
-                                    end,
-                                    dtype,
-                                    (begin, piece) -> destination.put(piece));
-                        }));
-        jsonFiles().forEach((name, json) -> JsonFile.write(directory.resolve(name), json));
+        weights.forEach((file, plans) ->
+                SafeTensors.write(directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
+                    DType dtype = SavedDtype.stored(plan.dtype()).storage();
+                    long first = offset / dtype.bytes();
+                    long end = first + destination.remaining() / dtype.bytes();
+                    Placement tensor =
+                            Objects.requireNonNull(tensors.get(plan.name())).placement();
+                    staging.download(
+                            parameters.flatWeights(),
+                            tensor,
+                            first,
+                            end,
+                            dtype,
+                            (begin, piece) -> destination.put(piece));
+                }));
+        json.forEach((name, content) -> JsonFile.write(directory.resolve(name), content));
     }
 
     /** Bytes of each file. */
     List<Long> bytes() {
         List<Long> bytes = new ArrayList<>();
-        shards.files().values().forEach(plans -> bytes.add(SafeTensors.bytes(plans)));
-        jsonFiles().values().forEach(json -> bytes.add(JsonFile.bytes(json)));
+        weights.values().forEach(plans -> bytes.add(SafeTensors.bytes(plans)));
+        json.values().forEach(content -> bytes.add(JsonFile.bytes(content)));
         return bytes;
     }
 
     /** Dtypes of the tensors. */
     Set<SavedDtype> dtypes() {
-        return shards.files().values().stream()
+        return weights.values().stream()
                 .flatMap(List::stream)
                 .map(plan -> SavedDtype.stored(plan.dtype()))
                 .collect(Collectors.toCollection(TreeSet::new));
-    }
-
-    private Map<String, ObjectNode> jsonFiles() {
-        return shards.isSharded()
-                ? Map.of(Model.CONFIG, config, CompleteModel.INDEX, shards.index())
-                : Map.of(Model.CONFIG, config);
     }
 }

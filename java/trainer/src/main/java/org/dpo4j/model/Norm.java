@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class Norm {
     private final Device device;
     private final DType dtype;
-    private final Parameters parameters;
+    private final Weights weights;
     private final Parameter weight;
     /** Of LayerNorm; null: RMSNorm. */
     private final @Nullable Parameter bias;
@@ -32,31 +32,31 @@ final class Norm {
      *
      * @param kind the weight
      */
-    Norm(Parameters parameters, ParameterKind kind, int layer, NormTraits traits) {
+    Norm(Weights weights, ParameterKind kind, int layer, NormTraits traits) {
         this(
-                parameters,
-                parameters.layout().parameter(kind, layer),
-                parameters.layout().biasOrNull(kind, layer),
+                weights,
+                weights.layout().parameter(kind, layer),
+                weights.layout().biasOrNull(kind, layer),
                 traits,
                 1,
                 null);
     }
 
     /** RMSNorm of {@code groups} adjacent groups of each row, all with the same weight. */
-    Norm(Parameters parameters, Parameter weight, NormTraits traits, int groups, RmsNorm.Strides strides) {
-        this(parameters, weight, null, traits, groups, strides);
+    Norm(Weights weights, Parameter weight, NormTraits traits, int groups, RmsNorm.Strides strides) {
+        this(weights, weight, null, traits, groups, strides);
     }
 
     private Norm(
-            Parameters parameters,
+            Weights weights,
             Parameter weight,
             @Nullable Parameter bias,
             NormTraits traits,
             int groups,
             RmsNorm.@Nullable Strides strides) {
-        this.device = parameters.device();
-        this.dtype = parameters.dtype();
-        this.parameters = parameters;
+        this.device = weights.device();
+        this.dtype = weights.dtype();
+        this.weights = weights;
         this.weight = weight;
         this.bias = bias;
         this.elements = weight.rows();
@@ -124,7 +124,7 @@ final class Norm {
      * 0 for none. {@code dNormed} may be {@code dX} too.
      */
     void backward(long dX, long dNormed, long dResidual, long x, Saved saved, long workspace, int rows) {
-        long dWeight = parameters.gradient(weight);
+        long dWeight = weights.gradient(weight);
         if (bias == null) {
             RmsNorm.backward(
                     device,
@@ -136,7 +136,7 @@ final class Norm {
         } else {
             LayerNorm.backward(
                     device,
-                    new LayerNorm.Gradients(dNormed, dResidual, dX, dWeight, parameters.gradient(bias)),
+                    new LayerNorm.Gradients(dNormed, dResidual, dX, dWeight, weights.gradient(bias)),
                     layerInputs(x, bias),
                     layerSaved(saved),
                     workspace,
@@ -145,7 +145,7 @@ final class Norm {
     }
 
     private RmsNorm.Inputs inputs(long x) {
-        return new RmsNorm.Inputs(x, parameters.weight(weight), weightOffset);
+        return new RmsNorm.Inputs(x, weights.weight(weight), weightOffset);
     }
 
     private RmsNorm.Shape shape(int rows) {
@@ -153,7 +153,7 @@ final class Norm {
     }
 
     private LayerNorm.Inputs layerInputs(long x, Parameter bias) {
-        return new LayerNorm.Inputs(x, parameters.weight(weight), parameters.weight(bias));
+        return new LayerNorm.Inputs(x, weights.weight(weight), weights.weight(bias));
     }
 
     private static LayerNorm.Saved layerSaved(Saved saved) {

@@ -1,5 +1,6 @@
 package org.dpo4j.model;
 
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,13 +25,7 @@ import org.jspecify.annotations.Nullable;
  * The offset of every parameter of a model in its flat buffers, in elements. Matrices, which have weight decay, are
  * first; vectors, which have none, follow.
  */
-final class ParameterLayout {
-    /**
-     * Alignment of parameters in elements: 256 bytes at 2 bytes per element, so that the layout is the same for all
-     * dtypes.
-     */
-    static final int ALIGNMENT = 128;
-
+final class ParameterLayout implements FlatLayout {
     private record Key(ParameterKind kind, int layer) {}
 
     private final Map<Key, Parameter> parameters = new LinkedHashMap<>();
@@ -220,23 +215,23 @@ final class ParameterLayout {
         return parameter(isHeadTied ? ParameterKind.EMBEDDING : ParameterKind.HEAD);
     }
 
-    /** All parameters, in the order of their offsets. */
-    Iterable<Parameter> parameters() {
+    @Override
+    public Collection<Parameter> parameters() {
         return parameters.values();
     }
 
-    /** The tensors of files, in the order of their offsets. */
-    List<ParameterTensor> tensors() {
+    @Override
+    public List<ParameterTensor> tensors() {
         return tensors;
     }
 
-    /** Number of elements with weight decay, at the front: the matrices and their padding. */
-    long decayCount() {
+    @Override
+    public long decayCount() {
         return decayCount;
     }
 
-    /** Number of all elements, with padding. */
-    long count() {
+    @Override
+    public long count() {
         return count;
     }
 }

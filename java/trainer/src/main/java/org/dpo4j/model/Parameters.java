@@ -15,19 +15,19 @@ import org.jspecify.annotations.Nullable;
 /**
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
- * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements, and its rows and columns are
+ * <p>Every parameter begins at a multiple of {@value FlatLayout#ALIGNMENT} elements, and its rows and columns are
  * padded to {@link PaddedSizes}. The padding is 0 and stays 0. A {@link ParameterTensor} does not contain it. Matrices are first, in {@code [0, decayCount)}, then vectors. Weight decay applies only to the first range,
  * as in transformers' Trainer. Query, key and value projections of a layer are one matrix, and so are gate and up
- * projections.
+ * projections. The weights of an {@link Adapter} are another such buffer.
  */
 public final class Parameters implements AutoCloseable {
     private final Device device;
     private final DType dtype;
-    private final ParameterLayout layout;
+    private final FlatLayout layout;
     private final @Nullable DeviceBuffer weights;
     private @Nullable DeviceBuffer gradients;
 
-    private Parameters(ParameterLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
+    private Parameters(FlatLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
         this.device = device;
         this.dtype = dtype;
         this.layout = layout;
@@ -35,7 +35,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     /** Allocates weights for a caller that writes every tensor. What no tensor holds is 0. */
-    static Parameters allocate(ParameterLayout layout, Device device, DType dtype) {
+    static Parameters allocate(FlatLayout layout, Device device, DType dtype) {
         if (!device.supports(dtype)) {
             throw new Dpo4jException("device " + device.name() + " does not support " + dtype + " weights; use f32");
         }
@@ -48,7 +48,7 @@ public final class Parameters implements AutoCloseable {
      * Zeroes what {@link Staging#upload} of all tensors does not write: padded rows and the gaps between parameters. The
      * whole buffer would be written twice.
      */
-    static void zeroRest(ParameterLayout layout, Staging.Flat flat) {
+    static void zeroRest(FlatLayout layout, Staging.Flat flat) {
         List<long[]> written = new ArrayList<>();
         for (ParameterTensor tensor : layout.tensors()) {
             Placement placement = tensor.placement();
@@ -65,7 +65,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     /** Parameters with sizes but no memory, for {@link Model#planned}. */
-    static Parameters planned(ParameterLayout layout, Device device, DType dtype) {
+    static Parameters planned(FlatLayout layout, Device device, DType dtype) {
         return new Parameters(layout, device, dtype, null);
     }
 
@@ -84,7 +84,12 @@ public final class Parameters implements AutoCloseable {
         return layout.count();
     }
 
-    /** Number of elements with weight decay, at the front; a multiple of {@value ParameterLayout#ALIGNMENT}. */
+    /** Bytes of the weights. */
+    public long bytes() {
+        return layout.count() * dtype.bytes();
+    }
+
+    /** Number of elements with weight decay, at the front; a multiple of {@value FlatLayout#ALIGNMENT}. */
     public long decayCount() {
         return layout.decayCount();
     }
@@ -101,6 +106,11 @@ public final class Parameters implements AutoCloseable {
     /** Number of parameters of the model, without padding. */
     public long parameterCount() {
         return layout.tensors().stream().mapToLong(ParameterTensor::count).sum();
+    }
+
+    /** Whether these have sizes but no memory. */
+    boolean isPlanned() {
+        return weights == null;
     }
 
     /** Address of the weights. */
@@ -177,7 +187,7 @@ public final class Parameters implements AutoCloseable {
         });
     }
 
-    ParameterLayout layout() {
+    FlatLayout layout() {
         return layout;
     }
 

@@ -21,21 +21,21 @@ final class QueryKeyNorms {
     private final Norm queries;
     private final Norm keys;
 
-    private QueryKeyNorms(Parameters parameters, Architecture architecture, int layer) {
-        this.device = parameters.device();
-        this.dtype = parameters.dtype();
-        ParameterLayout layout = parameters.layout();
+    private QueryKeyNorms(Weights weights, Architecture architecture, int layer) {
+        this.device = weights.device();
+        this.dtype = weights.dtype();
+        ParameterLayout layout = weights.layout();
         this.sizes = layout.sizes();
         boolean isPerHead = architecture.attention().norm() == QueryKeyNorm.PER_HEAD;
         RmsNorm.Strides strides = new RmsNorm.Strides(width(), sizes.qkvWidth());
         this.queries = new Norm(
-                parameters,
+                weights,
                 layout.parameter(ParameterKind.QUERY_NORM, layer),
                 architecture.norm(),
                 isPerHead ? sizes.heads() : 1,
                 strides);
         this.keys = new Norm(
-                parameters,
+                weights,
                 layout.parameter(ParameterKind.KEY_NORM, layer),
                 architecture.norm(),
                 isPerHead ? sizes.keyHeads() : 1,
@@ -43,10 +43,10 @@ final class QueryKeyNorms {
     }
 
     /** Null if the layer has none. */
-    static @Nullable QueryKeyNorms create(Parameters parameters, Architecture architecture, int layer) {
+    static @Nullable QueryKeyNorms create(Weights weights, Architecture architecture, int layer) {
         return architecture.attention().norm() == QueryKeyNorm.NONE
                 ? null
-                : new QueryKeyNorms(parameters, architecture, layer);
+                : new QueryKeyNorms(weights, architecture, layer);
     }
 
     /**

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * models have norms of queries and keys, and some layers have no rope.
  */
 final class SelfAttention {
+    private final Weights weights;
     private final Device device;
     private final DType dtype;
     private final PaddedSizes sizes;
@@ -27,17 +28,17 @@ final class SelfAttention {
     private final Attention.Shape shape;
     private final Rope.Shape rotation;
 
-    SelfAttention(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
+    SelfAttention(Weights weights, Architecture architecture, int layer, RotaryTables rotary) {
         AttentionTraits traits = architecture.attention();
-        this.device = parameters.device();
-        this.dtype = parameters.dtype();
+        this.weights = weights;
+        this.device = weights.device();
+        this.dtype = weights.dtype();
         this.rotary = rotary.forLayer(traits.layers().get(layer));
         this.layer = layer;
-        ParameterLayout layout = parameters.layout();
-        this.sizes = layout.sizes();
-        this.qkv = new Projection(parameters, ParameterKind.QKV, layer);
-        this.norms = QueryKeyNorms.create(parameters, architecture, layer);
-        this.output = new Projection(parameters, ParameterKind.ATTENTION_OUTPUT, layer);
+        this.sizes = weights.layout().sizes();
+        this.qkv = new Projection(weights, ParameterKind.QKV, layer);
+        this.norms = QueryKeyNorms.create(weights, architecture, layer);
+        this.output = new Projection(weights, ParameterKind.ATTENTION_OUTPUT, layer);
         this.shape = new Attention.Shape(
                 sizes.heads(),
                 sizes.keyHeads(),
@@ -61,23 +62,28 @@ final class SelfAttention {
      * @param qkv [rows, qkvWidth], after norms and rotation
      * @param out [rows, queryWidth]
      * @param lse f32[rows, heads]
+     * @param qkvSaved {@link Projection#placeSaved} of q, k and v
+     * @param outputSaved that of the output
      */
-    record Saved(long qkv, QueryKeyNorms.@Nullable Saved norms, long out, long lse) {}
+    record Saved(long qkv, QueryKeyNorms.@Nullable Saved norms, long out, long lse, long qkvSaved, long outputSaved) {}
 
     /**
      * Temporary memory of backward.
      *
      * @param dOut [rows, queryWidth]
      * @param dQkv [rows, qkvWidth]
+     * @param projection {@link Projection#placeGradient}
      */
-    record Gradients(long dOut, long dQkv, long workspace, long normWorkspace) {}
+    record Gradients(long dOut, long dQkv, long workspace, long normWorkspace, long projection) {}
 
     Saved placeSaved(Layout layout, int rows) {
         return new Saved(
                 layout.matrix(rows, sizes.qkvWidth(), dtype),
                 norms == null ? null : norms.placeSaved(layout, rows),
                 layout.matrix(rows, sizes.queryWidth(), dtype),
-                layout.words((long) rows * sizes.heads()));
+                layout.words((long) rows * sizes.heads()),
+                qkv.placeSaved(layout, rows),
+                output.placeSaved(layout, rows));
     }
 
     /** Places the temporary memory of {@link #forward}. */
@@ -90,13 +96,14 @@ final class SelfAttention {
                 layout.matrix(rows, sizes.queryWidth(), dtype),
                 layout.matrix(rows, sizes.qkvWidth(), dtype),
                 layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)),
-                norms == null ? 0 : norms.placeWorkspace(layout, rows));
+                norms == null ? 0 : norms.placeWorkspace(layout, rows),
+                Projection.placeGradient(layout, rows, weights));
     }
 
     /** With a cache, stores keys and values of the rows there and attends to rows of the cache. */
     void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
         int rows = pass.rows();
-        qkv.forward(saved.qkv, normed, rows);
+        qkv.forward(saved.qkv, normed, saved.qkvSaved, rows);
         if (norms != null && saved.norms != null) {
             norms.forward(saved.qkv, saved.norms, rows);
         }
@@ -121,7 +128,7 @@ final class SelfAttention {
                 segments(pass, keyRows),
                 workspace,
                 shape.withKvStride(keyStride));
-        output.forward(branch, saved.out, rows);
+        output.forward(branch, saved.out, saved.outputSaved, rows);
     }
 
     /** Copies keys and values together: they are adjacent in a row, as in the cache. */
@@ -136,8 +143,7 @@ final class SelfAttention {
     /** Writes the gradient of {@code normed} to {@code dNormed}, and adds to the gradients of the weights. */
     void backward(long dNormed, long dBranch, long normed, Saved saved, Gradients gradients, Pass pass) {
         int rows = pass.rows();
-        output.backwardWeight(dBranch, saved.out, rows);
-        output.backwardInput(gradients.dOut, dBranch, rows);
+        output.backward(gradients.dOut, dBranch, saved.out, saved.outputSaved, gradients.projection, rows);
         long dQkv = gradients.dQkv;
         Attention.backward(
                 device,
@@ -153,8 +159,7 @@ final class SelfAttention {
         if (norms != null && saved.norms != null) {
             norms.backward(dQkv, saved.norms, gradients.normWorkspace, rows);
         }
-        qkv.backwardWeight(dQkv, normed, rows);
-        qkv.backwardInput(dNormed, dQkv, rows);
+        qkv.backward(dNormed, dQkv, normed, saved.qkvSaved, gradients.projection, rows);
     }
 
     private static Rope.Positions positions(Pass pass) {

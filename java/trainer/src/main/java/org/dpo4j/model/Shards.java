@@ -58,9 +58,14 @@ record Shards(Map<String, List<SafeTensors.Plan>> files) {
                     shards.size() == 1
                             ? CompleteModel.ONE
                             : String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", i + 1, shards.size()),
-                    shards.get(i).stream().sorted(WRITTEN).toList());
+                    written(shards.get(i)));
         }
         return new Shards(files);
+    }
+
+    /** The tensors of one file, in the order in which they are written. */
+    static List<SafeTensors.Plan> written(List<SafeTensors.Plan> tensors) {
+        return tensors.stream().sorted(WRITTEN).toList();
     }
 
     /** Whether an index is needed. */

@@ -59,9 +59,9 @@ public final class TrainingModel implements AutoCloseable {
     private final Indices indices;
     private final @Nullable EmbeddingNoise noise;
 
-    /** Allocates the model's gradients if it has none. */
+    /** Allocates the gradients of the trained weights if they have none. */
     public TrainingModel(Model model, Options options) {
-        model.parameters().allocateGradients();
+        model.trained().allocateGradients();
         this.model = model;
         this.decoder = new TrainingDecoder(model, options.hasGraphs);
         this.head = new ChunkedHead(model, options.sums, options.logitsBytes, options.hasGraphs);

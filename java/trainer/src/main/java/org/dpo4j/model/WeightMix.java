@@ -14,7 +14,7 @@ import org.dpo4j.kernels.decoder.ScaleRows;
  */
 public final class WeightMix implements AutoCloseable {
     /** Weights of a row; the number of weights is a multiple of it. */
-    private static final int WIDTH = ParameterLayout.ALIGNMENT;
+    private static final int WIDTH = FlatLayout.ALIGNMENT;
 
     private static final long MAX_ROWS = 8192;
 

@@ -293,7 +293,7 @@ final class Checkpoints {
     /** Bytes on the disk of the checkpoints of a run of these steps: those that are kept, and one that is being written. */
     long bytes(Steps steps) {
         int kept = kept(steps);
-        Parameters parameters = model.parameters();
+        Parameters parameters = model.trained();
         long weights = model.savedBytes(SaveFormat.in(parameters.dtype())).stream()
                 .mapToLong(Long::longValue)
                 .sum();

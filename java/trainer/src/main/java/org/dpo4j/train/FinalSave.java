@@ -45,7 +45,7 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
 
     /** Saves the weights. Returns the error to throw if the save is complete but not in the format of the options. */
     private @Nullable Dpo4jException write(int step, Writer writer) {
-        @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
+        @Nullable String found = WeightCheck.firstNotFinite(model.trained());
         if (found != null) {
             throw new Dpo4jException("the weights of step " + step + " are not finite (" + found
                     + "), so they are not saved; lower learning_rate");

@@ -5,10 +5,13 @@ import java.util.Locale;
 
 /**
  * The line of the run header about matrix products with the LM head: three per training step. A fourth computes logits
- * again if they do not fit in memory until their gradient is known.
+ * again if they do not fit in memory until their gradient is known. A frozen head needs two.
  */
 final class HeadProducts {
     private static final String THREE = "three matrix products per step";
+
+    /** The line of a model whose head is frozen. */
+    static final String FROZEN = "two matrix products per step, because the head is frozen";
 
     private HeadProducts() {}
 

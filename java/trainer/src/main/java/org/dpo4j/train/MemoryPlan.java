@@ -9,6 +9,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.PassMemory;
 
@@ -23,7 +24,8 @@ import org.dpo4j.model.PassMemory;
  * weights if it is another model, is freed before the optimizer's state and activations are allocated. So the run needs the maximum of
  * both. Otherwise the reference is there during training, and the run needs their sum.
  *
- * @param weights in their dtype
+ * @param frozenWeights those of the base model if an adapter is trained; else 0
+ * @param weights those that are trained, in their dtype
  * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
  * @param gradients f32
  * @param state the optimizer's arrays, such as AdamW's moments
@@ -36,6 +38,7 @@ import org.dpo4j.model.PassMemory;
  * @param samples with generate_during_eval: the reference's weights, and memory of generation and its log-probs
  */
 public record MemoryPlan(
+        long frozenWeights,
         long weights,
         long masterWeights,
         long gradients,
@@ -51,7 +54,7 @@ public record MemoryPlan(
     /** The plan of a run that trains these steps. */
     static MemoryPlan of(Objective objective, Steps steps, ReferencePlan reference, TrainOptions options) {
         return of(
-                objective.model().parameters(),
+                objective.model(),
                 objective.passes(steps, reference.passes()),
                 objective.bytes(),
                 options,
@@ -61,20 +64,22 @@ public record MemoryPlan(
     }
 
     /** The plan of weights, gradients and optimizer, without passes. */
-    static MemoryPlan ofState(Parameters parameters, TrainOptions options) {
-        return of(parameters, Passes.NONE, 0, options, 1, ReferencePlan.NONE, 0);
+    static MemoryPlan ofState(Model model, TrainOptions options) {
+        return of(model, Passes.NONE, 0, options, 1, ReferencePlan.NONE, 0);
     }
 
     private static MemoryPlan of(
-            Parameters parameters,
+            Model model,
             Passes passes,
             long arrays,
             TrainOptions options,
             int ring,
             ReferencePlan reference,
             long samples) {
+        Parameters parameters = model.trained();
         return new MemoryPlan(
-                parameters.dtype().bytes() * parameters.count(),
+                model.adapter() == null ? 0 : model.parameters().bytes(),
+                parameters.bytes(),
                 Optimizer.masterBytes(parameters, options),
                 DType.F32.bytes() * parameters.count(),
                 Optimizer.stateBytes(parameters, options),
@@ -92,7 +97,8 @@ public record MemoryPlan(
         long optimizer = masterWeights + state + average + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
         long ofReference = reference + passes.reference().total();
-        return weights
+        return frozenWeights
+                + weights
                 + gradients
                 + arrays
                 + samples
@@ -109,6 +115,9 @@ public record MemoryPlan(
 
     private List<String> ways() {
         List<String> ways = new ArrayList<>();
+        if (frozenWeights == 0) {
+            ways.add("set use_peft, to train an adapter instead of all weights");
+        }
         if (masterWeights > 0) {
             ways.add("set bf16_stochastic_round and adam_moments_dtype bfloat16");
         } else if (weights < gradients && state == 2 * gradients) {
@@ -141,6 +150,7 @@ public record MemoryPlan(
     Map<String, Long> parts() {
         PassMemory training = passes.training();
         Map<String, Long> parts = new LinkedHashMap<>();
+        parts.put("frozen weights", frozenWeights);
         parts.put("weights", weights);
         parts.put("master weights", masterWeights);
         parts.put("gradients", gradients);

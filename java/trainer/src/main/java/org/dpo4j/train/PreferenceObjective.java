@@ -207,6 +207,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     private String headProducts() {
+        if (training.model().adapter() != null) {
+            return HeadProducts.FROZEN;
+        }
         int max = training.logitsRows();
         return wholeBatch == null
                 ? HeadProducts.ofGroups(max, completionTokens(), unit())

@@ -78,9 +78,9 @@ final class ReferenceModel {
         return planned;
     }
 
-    /** Bytes of its weights, beside those of the trained model. */
+    /** Bytes of the weights of a {@link #copy}, beside those of the trained model. */
     long bytes() {
-        return planned.parameters().dtype().bytes() * planned.parameters().count();
+        return other == null ? policy.initialCopyBytes() : planned.bytes();
     }
 
     /** The model for passes before the first step, to be given to {@link #close}. */
@@ -97,7 +97,7 @@ final class ReferenceModel {
 
     /** A model of its own, to be closed by the caller. */
     Model copy(RunListener listener) {
-        return other == null ? policy.copy() : load(other, listener);
+        return other == null ? policy.initialCopy() : load(other, listener);
     }
 
     private Model load(Path directory, RunListener listener) {
@@ -106,6 +106,11 @@ final class ReferenceModel {
 
     @Override
     public String toString() {
-        return other == null ? "the model before the first step" : other.toString();
+        if (other != null) {
+            return other.toString();
+        }
+        return policy.adapter() == null
+                ? "the model before the first step"
+                : policy.isAdapterNew() ? "the model without the adapter" : "the adapter before the first step";
     }
 }

@@ -54,7 +54,7 @@ final class RunState implements AutoCloseable {
 
     /** Begins a run with a given reference, which may come from other weights than the model's, and is closed with the run. */
     RunState(Objective objective, Steps steps, TrainOptions options, Reference reference, RunListener listener) {
-        Parameters parameters = objective.model().parameters();
+        Parameters parameters = objective.model().trained();
         this.device = parameters.device();
         this.parameters = parameters;
         this.nonFinite = new NonFiniteSteps(options.optimizer().maxNonfiniteSteps, steps.total(), listener);
@@ -263,7 +263,7 @@ final class RunState implements AutoCloseable {
 
     /** The speed of the run's model on its device. */
     Throughput throughput() {
-        return Throughput.find(parameters);
+        return Throughput.find(objective.model());
     }
 
     /** What diagnoses need to know of the run. */

@@ -162,7 +162,11 @@ final class SequenceObjective extends RowObjective<Sequence> {
                         "%,d per epoch, %,d of them targets",
                         sizes().totalTokens(),
                         IntStream.of(completionTokens()).asLongStream().sum()));
-        facts.put("head", HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
+        facts.put(
+                "head",
+                training.model().adapter() != null
+                        ? HeadProducts.FROZEN
+                        : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
         return facts;
     }
 

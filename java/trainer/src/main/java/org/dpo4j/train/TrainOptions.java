@@ -37,7 +37,8 @@ public record TrainOptions(
         BestModelOptions bestModel,
         SampleOptions samples,
         SeedOptions seeds,
-        ReferenceOptions reference) {
+        ReferenceOptions reference,
+        LoraOptions lora) {
 
     private static final int DEFAULT_MAX_LENGTH = 1024;
 
@@ -57,6 +58,7 @@ public record TrainOptions(
         samples = OptionGroup.checked(samples);
         seeds = OptionGroup.checked(seeds);
         reference = OptionGroup.checked(reference);
+        lora = OptionGroup.checked(lora);
         report.checkTargets();
         model.checkGiven();
         data.checkGiven();
@@ -64,6 +66,12 @@ public record TrainOptions(
         output.saveFormat();
         data.checkValues();
         reference.checkValues();
+        lora.checkValues();
+        if (lora.usePeft && reference.isSynced()) {
+            throw new Dpo4jException(
+                    "sync_ref_model is true, but use_peft trains adapters, and the reference is the model"
+                            + " without them; leave one of the two out");
+        }
         step.samplingStrategy();
         ScheduleKwargs.checkKeys(step.lrSchedulerType, step.lrSchedulerKwargs);
         optimizer.checkOptimizer();
@@ -239,7 +247,8 @@ public record TrainOptions(
                 bestModel,
                 samples,
                 seeds,
-                reference);
+                reference,
+                lora);
     }
 
     /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */

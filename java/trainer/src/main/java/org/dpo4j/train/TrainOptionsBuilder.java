@@ -33,6 +33,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
     @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
 
+    @Mixin
+    private final LoraOptions lora = new LoraOptions();
+
     TrainOptionsBuilder(double learningRate, SamplingStrategy defaultOrder) {
         step = new StepOptions(learningRate, defaultOrder);
     }
@@ -282,6 +285,42 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
         return self();
     }
 
+    public B usePeft(boolean value) {
+        lora.usePeft = value;
+        return self();
+    }
+
+    public B loraR(int value) {
+        lora.loraR = value;
+        return self();
+    }
+
+    public B loraAlpha(double value) {
+        lora.loraAlpha = value;
+        return self();
+    }
+
+    /** Names such as {@code q_proj}, or {@code all-linear}. */
+    public B loraTargetModules(String... values) {
+        lora.loraTargetModules = List.of(values);
+        return self();
+    }
+
+    public B useRslora(boolean value) {
+        lora.useRslora = value;
+        return self();
+    }
+
+    public B loraRankPattern(OptionMap value) {
+        lora.loraRankPattern = value;
+        return self();
+    }
+
+    public B loraAlphaPattern(OptionMap value) {
+        lora.loraAlphaPattern = value;
+        return self();
+    }
+
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
         return new TrainOptions(
@@ -299,6 +338,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
                 bestModel,
                 samples,
                 seeds,
-                referenceOptions());
+                referenceOptions(),
+                lora);
     }
 }

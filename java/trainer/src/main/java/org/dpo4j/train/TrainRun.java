@@ -15,7 +15,9 @@ import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Adapter;
 import org.dpo4j.model.EmbeddingNoise;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.SavedDtype;
@@ -68,10 +70,11 @@ final class TrainRun {
         try (Device device = options.device().open(notice -> facts.put("notice", notice));
                 Model model = Model.load(
                         options.model().directory(), device, options.storage(device), new LoadingReport(listener))) {
+            addAdapter(model, options);
             requireFinite(model, options);
             requireSavable(model, options);
             describe(options, model, facts);
-            MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
+            MemoryPlan.ofState(model, options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, output, listener, facts)) {
                 Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
@@ -144,8 +147,31 @@ final class TrainRun {
                                 : "");
     }
 
+    /** Adds a new adapter to the model, if the options ask for one. */
+    private static void addAdapter(Model model, TrainOptions options) {
+        LoraConfig lora = options.lora().config();
+        if (lora == null) {
+            if (model.adapter() != null && options.reference().isSynced()) {
+                throw new Dpo4jException(
+                        "sync_ref_model is true, but " + options.model().directory()
+                                + " is an adapter, whose product is not a mean of products; merge it first, or leave"
+                                + " sync_ref_model out");
+            }
+            return;
+        }
+        if (model.adapter() != null) {
+            throw new Dpo4jException("use_peft is true, but " + options.model().directory()
+                    + " is an adapter already; leave use_peft out to train it on, or merge it first (./dpo4j merge)");
+        }
+        model.addAdapter(
+                lora, options.model().directory().toString(), options.seeds().seed());
+    }
+
     private static void requireFinite(Model model, TrainOptions options) {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
+        if (found == null && model.adapter() != null) {
+            found = WeightCheck.firstNotFinite(model.trained());
+        }
         if (found != null) {
             throw new Dpo4jException(options.model().directory() + ": weight " + found
                     + ", in the file or after conversion to "
@@ -256,17 +282,14 @@ final class TrainRun {
     }
 
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
-        Parameters parameters = model.parameters();
+        Parameters parameters = model.trained();
         facts.put("device", model.device().description());
         facts.put("dtype", weights(parameters.dtype(), options) + saved(model, options));
-        facts.put(
-                "model",
-                String.format(
-                        Locale.ROOT,
-                        "%s, %,d parameters, all trained",
-                        options.model().directory(),
-                        parameters.parameterCount()));
-        String mfu = Throughput.find(parameters).fact(model.device());
+        facts.put("model", options.model().directory() + ", " + trainedShare(model));
+        if (model.adapter() != null) {
+            facts.put("adapter", adapter(model, model.adapter(), options));
+        }
+        String mfu = Throughput.find(model).fact(model.device());
         if (!mfu.isEmpty()) {
             facts.put("mfu", mfu);
         }
@@ -275,6 +298,25 @@ final class TrainRun {
             facts.put("graphs", hasGraphs ? GRAPHS : "none: kernels are launched one by one");
         }
         facts.put("memory", Optimizer.bytesPerParameter(parameters, options.optimizer()));
+    }
+
+    private static String trainedShare(Model model) {
+        long all = model.parameters().parameterCount();
+        if (model.adapter() == null) {
+            return String.format(Locale.ROOT, "%,d parameters, all trained", all);
+        }
+        long trained = model.trained().parameterCount();
+        return String.format(
+                Locale.ROOT, "%,d parameters, frozen; %,d trained (%.2f %%)", all, trained, 100.0 * trained / all);
+    }
+
+    private static String adapter(Model model, Adapter adapter, TrainOptions options) {
+        double dropout = model.adapterDropout();
+        return "LoRA, " + adapter.config()
+                + (model.isAdapterNew()
+                        ? ""
+                        : ", as loaded from " + options.model().directory())
+                + (dropout == 0 ? "" : "; its lora_dropout " + dropout + " is not applied");
     }
 
     /** The dtype of the saved weights, if it is not the one of the trained weights; else nothing. */

@@ -180,7 +180,11 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
                     "from each prompt with the completion of another of its " + trainBatch
                             + " rows, in file order; one more forward pass per step");
         }
-        facts.put("head", HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
+        facts.put(
+                "head",
+                training.model().adapter() != null
+                        ? HeadProducts.FROZEN
+                        : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
         return facts;
     }
 

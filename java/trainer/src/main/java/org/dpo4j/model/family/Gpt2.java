@@ -93,6 +93,11 @@ final class Gpt2 implements Family {
     }
 
     @Override
+    public List<String> loraTargets() {
+        return List.of("c_attn");
+    }
+
+    @Override
     public List<NamedTensor> tensors(Architecture architecture) {
         List<NamedTensor> tensors = new ArrayList<>();
         int hidden = architecture.hiddenSize();

@@ -85,6 +85,11 @@ final class GptNeoX implements Family {
     }
 
     @Override
+    public List<String> loraTargets() {
+        return List.of("query_key_value");
+    }
+
+    @Override
     public List<NamedTensor> tensors(Architecture architecture) {
         List<NamedTensor> tensors = new ArrayList<>();
         int hidden = architecture.hiddenSize();

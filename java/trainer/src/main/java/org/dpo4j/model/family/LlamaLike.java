@@ -17,6 +17,11 @@ interface LlamaLike extends Family {
     Pattern FREQUENCIES = Pattern.compile(Pattern.quote(BODY) + "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
 
     @Override
+    default List<String> loraTargets() {
+        return List.of("q_proj", "v_proj");
+    }
+
+    @Override
     default List<NamedTensor> tensors(Architecture architecture) {
         List<NamedTensor> tensors = new ArrayList<>();
         int hidden = architecture.hiddenSize();
