@@ -74,7 +74,7 @@ final class ChatCommand implements Callable<Integer> {
         Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
         generation.check();
         hub.fetch(modelOptions);
-        GenerationDefaults defaults = generation.defaults(modelOptions.directory());
+        GenerationDefaults defaults = generation.defaults(Model.baseDirectory(modelOptions.directory()));
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);
                 Model model = Model.load(
@@ -83,7 +83,7 @@ final class ChatCommand implements Callable<Integer> {
             int vocabulary = model.architecture().vocabSize();
             ChatTemplate template = template();
             GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary, MAX_NEW_TOKENS);
-            try (Tokenizer tokenizer = Tokenizer.load(modelOptions.directory(), vocabulary)) {
+            try (Tokenizer tokenizer = Tokenizer.load(modelOptions.tokenizerDirectory(), vocabulary)) {
                 ChatSession session =
                         new ChatSession(generator, tokenizer, template, options, vocabulary, seeds.seed());
                 session.setSystem(system);
@@ -95,7 +95,7 @@ final class ChatCommand implements Callable<Integer> {
     }
 
     private ChatTemplate template() {
-        Path directory = modelOptions.directory();
+        Path directory = modelOptions.tokenizerDirectory();
         ChatTemplate template =
                 chatTemplate == null ? ChatTemplate.find(directory) : ChatTemplate.read(chatTemplate, directory);
         if (template == null) {

@@ -96,7 +96,7 @@ final class GenerateCommand implements Callable<Integer> {
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
         generation.check();
         hub.fetch(modelOptions);
-        GenerationDefaults defaults = generation.defaults(modelOptions.directory());
+        GenerationDefaults defaults = generation.defaults(Model.baseDirectory(modelOptions.directory()));
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);
                 Model model = Model.load(
@@ -105,7 +105,7 @@ final class GenerateCommand implements Callable<Integer> {
             int vocabulary = model.architecture().vocabSize();
             GenerationOptions.Resolved options =
                     generation.resolve(defaults, vocabulary, GenerationOptions.MAX_NEW_TOKENS);
-            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {
                 if (tokenizer == null && !json) {
                     throw new Dpo4jException(modelOptions.directory()
                             + " has no tokenizer.json to write text with; add it, or give --json");
@@ -126,7 +126,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         RowOptions rows = new RowOptions(
                 new ColumnMap(columnMap.values()),
-                ChatTemplates.in(modelOptions.directory()),
+                ChatTemplates.in(modelOptions.tokenizerDirectory()),
                 OnPromptMismatch.STOP,
                 false);
         Dataset<Prompt> read = Prompt.read(prompts, tokenizer, vocabulary, rows);

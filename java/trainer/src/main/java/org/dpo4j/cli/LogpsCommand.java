@@ -80,10 +80,15 @@ final class LogpsCommand implements Callable<Integer> {
                 Model model = Model.load(
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console))) {
             int vocabulary = model.architecture().vocabSize();
-            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
                 ReadOptions read = data.readOptions(
-                        modelOptions.directory(), tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
+                        modelOptions.tokenizerDirectory(),
+                        tokenizer,
+                        vocabulary,
+                        maxLength,
+                        TruncationMode.RAISE,
+                        null);
                 RowSource rows = data.rows(MIXTURE_SEED);
                 rows.notes().forEach(Output::notice);
                 Map<String, String> facts = new LinkedHashMap<>();

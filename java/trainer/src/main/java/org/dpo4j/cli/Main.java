@@ -44,6 +44,7 @@ public final class Main {
             GenerateCommand.class,
             ChatCommand.class,
             ExportCommand.class,
+            MergeCommand.class,
             ReportCommand.class,
             DoctorCommand.class,
             OptionsCommand.class,

@@ -139,12 +139,14 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void requireSameVocabulary(Architecture policy, Architecture other) {
-        String difference = Tokenizer.difference(modelOptions.directory(), referenceDirectory());
+        String difference = Tokenizer.difference(
+                modelOptions.tokenizerDirectory(), ModelOptions.tokenizerDirectory(referenceDirectory()));
         if (difference != null) {
             throw new Dpo4jException("ref_model_name_or_path " + reference + " has another tokenizer than "
                     + modelOptions.directory() + ": " + difference + "; give the model from which training began");
         }
-        if (policy.vocabSize() != other.vocabSize() && !Tokenizer.isIn(referenceDirectory())) {
+        if (policy.vocabSize() != other.vocabSize()
+                && !Tokenizer.isIn(ModelOptions.tokenizerDirectory(referenceDirectory()))) {
             throw new Dpo4jException("ref_model_name_or_path " + reference + " has " + other.vocabSize()
                     + " token ids, but model_name_or_path " + modelOptions.directory() + " has " + policy.vocabSize()
                     + "; give the model from which training began");
@@ -152,9 +154,9 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void read(int vocabulary, int maxLength, Session session) {
-        try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
+        try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {
             ReadOptions read = data.readOptions(
-                    modelOptions.directory(), tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
+                    modelOptions.tokenizerDirectory(), tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
             RowSource rows = data.rows(MIXTURE_SEED);
             rows.notes().forEach(Output::notice);
             Map<String, String> stored = new LinkedHashMap<>();

@@ -69,6 +69,12 @@ final class AdapterConfigJson {
         return base;
     }
 
+    /** The revision of a base model that is given by name; null for the newest. */
+    @Nullable
+    String revision() {
+        return json.hasNonNull("revision") ? json.get("revision").asText() : null;
+    }
+
     /** What it describes. Throws if that is not a LoRA adapter, or one that is not supported. */
     LoraConfig config() {
         String type = json.path("peft_type").asText("LORA");

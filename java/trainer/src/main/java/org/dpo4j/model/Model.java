@@ -317,6 +317,17 @@ public final class Model implements AutoCloseable {
      * Waits for queued work.
      */
     public void save(Path directory, SaveFormat format) {
+        save(directory, format, writing -> {});
+    }
+
+    /** Writes further files into a directory that nothing reads yet. */
+    @FunctionalInterface
+    public interface MoreFiles {
+        void write(Path directory) throws IOException;
+    }
+
+    /** As {@link #save(Path, SaveFormat)}, with more files, which appear together with the model. */
+    public void save(Path directory, SaveFormat format, MoreFiles more) {
         Path writing = directory.resolve(".saving");
         try {
             OutputFile.makeDirectory(directory);
@@ -324,6 +335,7 @@ public final class Model implements AutoCloseable {
                 DirectoryFiles.deleteTree(writing);
                 Files.createDirectory(writing);
                 writeFiles(writing, format);
+                more.write(writing);
                 DirectoryFiles.forceTree(writing);
                 CompleteModel.move(writing, directory);
             } finally {

@@ -45,12 +45,14 @@ final class ModelDirectory {
         }
         AdapterConfigJson config = AdapterConfigJson.read(given);
         config.config(); // a foreign kind of adapter is refused before its base model is sought
-        Path base = Path.of(config.base());
-        if (!Files.isDirectory(base)) {
-            throw new Dpo4jException(given + " is an adapter of " + base + ", which is not a directory here; set"
-                    + " base_model_name_or_path in its " + ADAPTER + " to the directory of that model");
+        try {
+            return NamedModel.directory(Path.of(config.base()), config.revision());
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(
+                    given + " is an adapter of " + config.base() + ": " + e.getMessage()
+                            + "; or set base_model_name_or_path in its " + ADAPTER + " to the directory of that model",
+                    e);
         }
-        return base;
     }
 
     /** Throws if the path is not a directory, or the directory holds something other than a model. */

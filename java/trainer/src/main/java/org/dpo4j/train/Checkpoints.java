@@ -166,7 +166,7 @@ final class Checkpoints {
 
     private CheckpointDirectory.Unfinished files(int step, SavedState saved, List<Metrics> history) {
         return CheckpointDirectory.begin(output(), step, directory -> {
-            TokenizerFiles.copy(run.model().directory(), directory);
+            TokenizerFiles.copy(run.model().tokenizerDirectory(), directory);
             model.writeFiles(directory, SaveFormat.in(model.parameters().dtype()));
             if (!options.saveOnlyModel) {
                 saved.writeArrays(directory.resolve(CheckpointDirectory.ARRAYS));

@@ -48,7 +48,7 @@ final class EvaluationSamples implements AutoCloseable {
         this.beta = objective.beta();
         this.listener = listener;
         this.tokenizer = Tokenizer.find(
-                options.model().directory(), policy.architecture().vocabSize());
+                options.model().tokenizerDirectory(), policy.architecture().vocabSize());
         this.reference = new ReferenceModel(policy, options).copy(listener);
     }
 

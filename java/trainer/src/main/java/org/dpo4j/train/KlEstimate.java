@@ -78,7 +78,7 @@ public record KlEstimate(double mean, double standardError, int samples) {
     private static List<int[]> prompts(Model model, TrainOptions options, int count) {
         int vocabulary = model.architecture().vocabSize();
         int maxLength = options.maxLengthFor(model.architecture());
-        Path directory = options.model().directory();
+        Path directory = options.model().tokenizerDirectory();
         Map<List<Integer>, int[]> prompts = new LinkedHashMap<>();
         try (Tokenizer tokenizer = Tokenizer.find(directory, vocabulary)) {
             ReadOptions read = options.data()

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.Model;
 import org.dpo4j.model.NamedModel;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -56,6 +57,21 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
             found = directory;
         }
         return directory;
+    }
+
+    /** The model as it was given: a directory or a name. */
+    String given() {
+        return required("model_name_or_path", modelNameOrPath).toString();
+    }
+
+    /** The directory of the tokenizer's files: an adapter may be without them, and then it is that of its base model. */
+    public Path tokenizerDirectory() {
+        return tokenizerDirectory(directory());
+    }
+
+    /** The directory of the tokenizer's files of a model or an adapter. */
+    public static Path tokenizerDirectory(Path directory) {
+        return TokenizerFiles.find(directory).isEmpty() ? Model.baseDirectory(directory) : directory;
     }
 
     @Override

@@ -42,6 +42,11 @@ public final class OutputOptions extends OptionGroup {
         return new SaveFormat(saveDtype, SaveFormat.parseSize(maxShardSize));
     }
 
+    /** Whether a directory is given. */
+    public boolean hasDirectory() {
+        return outputDir != null;
+    }
+
     Path directory() {
         return required("output_dir", outputDir);
     }

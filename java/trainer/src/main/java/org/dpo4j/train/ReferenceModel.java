@@ -26,7 +26,7 @@ final class ReferenceModel {
 
     private static Model planned(Model policy, TrainOptions options, Path other) {
         ModelConfig config = Model.readConfig(other);
-        requireSameTokens(policy, options.model().directory(), config, other);
+        requireSameTokens(policy, options.model().tokenizerDirectory(), config, other);
         int length = options.maxLengthFor(policy.architecture());
         int positions = config.architecture().maxPositions();
         if (positions < length) {
@@ -50,14 +50,15 @@ final class ReferenceModel {
 
     /** Ids must mean the same to both models. The tables of ids may have rows that no token uses. */
     private static void requireSameTokens(Model policy, Path directory, ModelConfig config, Path other) {
-        String difference = Tokenizer.difference(directory, other);
+        Path tokenizer = ModelOptions.tokenizerDirectory(other);
+        String difference = Tokenizer.difference(directory, tokenizer);
         if (difference != null) {
             throw new Dpo4jException("ref_model_name_or_path " + other + " has another tokenizer than " + directory
                     + ": " + difference + "; name a model with the same tokenizer");
         }
         int own = policy.architecture().vocabSize();
         int others = config.architecture().vocabSize();
-        if (own != others && !Tokenizer.isIn(other)) {
+        if (own != others && !Tokenizer.isIn(tokenizer)) {
             throw new Dpo4jException("ref_model_name_or_path " + other + " has a vocabulary of " + others
                     + " tokens, but that of " + directory + " has " + own
                     + ", and it has no tokenizer.json to compare; name a model with the same vocabulary");

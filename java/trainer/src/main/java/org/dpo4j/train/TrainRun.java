@@ -96,14 +96,16 @@ final class TrainRun {
                 }
                 long lines = maxLines(options, steps);
                 facts.put(
-                        "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
+                        "disk",
+                        output.checkSpace(
+                                model, options.model().tokenizerDirectory(), lines, checkpoints.bytes(steps)));
                 facts.put(
                         "output", output + ": the model, metrics.jsonl" + average(options) + checkpoints.names(steps));
                 facts.put("deterministic", DETERMINISTIC);
                 listener.header(new RunHeader(facts));
                 objective.trainingOverlap().report(objective.unit(), listener);
                 memory.check(memoryOf(device));
-                output.reserve(model, options.model().directory());
+                output.reserve(model, options.model().tokenizerDirectory());
                 RunStart start = reports.start(options, memory, steps.total());
                 return train(
                         options,
@@ -163,8 +165,7 @@ final class TrainRun {
             throw new Dpo4jException("use_peft is true, but " + options.model().directory()
                     + " is an adapter already; leave use_peft out to train it on, or merge it first (./dpo4j merge)");
         }
-        model.addAdapter(
-                lora, options.model().directory().toString(), options.seeds().seed());
+        model.addAdapter(lora, options.model().given(), options.seeds().seed());
     }
 
     private static void requireFinite(Model model, TrainOptions options) {
@@ -213,7 +214,7 @@ final class TrainRun {
 
     private static List<Metrics> train(
             TrainOptions options, Prepared run, RunListener listener, OutputDirectory output) {
-        FinalSave last = new FinalSave(run.model, options.model().directory(), output, listener);
+        FinalSave last = new FinalSave(run.model, options.model().tokenizerDirectory(), output, listener);
         try (MetricsLog log = output.metrics(listener);
                 EvaluationSamples samples = options.samples().generateDuringEval
                         ? new EvaluationSamples(run.model, run.objective, options, listener)
@@ -261,7 +262,7 @@ final class TrainRun {
             Map<String, String> facts) {
         int vocabulary = model.architecture().vocabSize();
         int maxLength = options.maxLengthFor(model.architecture());
-        try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary);
+        try (Tokenizer tokenizer = Tokenizer.find(options.model().tokenizerDirectory(), vocabulary);
                 RejectedRows rejected = options.data().onBadRow == OnBadRow.SKIP ? output.rejectedRows() : null) {
             if (tokenizer != null && tokenizer.size() < vocabulary) {
                 facts.put(
@@ -271,7 +272,7 @@ final class TrainRun {
             }
             ReadOptions read = options.data()
                     .readOptions(
-                            options.model().directory(),
+                            options.model().tokenizerDirectory(),
                             tokenizer,
                             vocabulary,
                             maxLength,

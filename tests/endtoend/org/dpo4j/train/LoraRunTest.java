@@ -1,0 +1,200 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.TestFiles;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunListener;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that train LoRA adapters, from files to files. */
+class LoraRunTest {
+    private static final boolean IS_CPU =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+    }
+
+    private DpoOptions.Builder options(String output) {
+        return TinyRun.options(directory, output)
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .usePeft(true)
+                .loraR(4)
+                .loraAlpha(8)
+                .loraTargetModules("all-linear")
+                .perDeviceTrainBatchSize(2)
+                .gradientAccumulationSteps(2)
+                .maxSteps(6)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    private static List<Metrics> train(DpoOptions.Builder options) {
+        return DpoTrainer.train(options.build(), metrics -> {});
+    }
+
+    private byte[] bytes(String file) throws IOException {
+        return Files.readAllBytes(directory.resolve(file));
+    }
+
+    /** With an average of the weights and, on cuda, bf16 with master weights. */
+    @Test
+    void everyCheckpointGoesOnWithTheSameBits() throws IOException {
+        train(variant("never"));
+        train(variant("all").saveStrategy(SaveStrategy.STEPS).saveSteps(1));
+        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5} : new int[] {3}) {
+            Path checkpoint = directory.resolve("all/checkpoint-" + step);
+            assertThat(checkpoint.resolve("adapter_model.safetensors")).exists();
+            assertThat(checkpoint.resolve("model.safetensors")).doesNotExist();
+            String output = "from-" + step;
+            train(variant(output).resumeFromCheckpoint(checkpoint.toString()));
+            for (String file : List.of("adapter_model.safetensors", "ema/adapter_model.safetensors")) {
+                assertThat(bytes(output + "/" + file)).as(output).isEqualTo(bytes("never/" + file));
+            }
+        }
+    }
+
+    private DpoOptions.Builder variant(String output) {
+        return options(output)
+                .dtype(IS_CPU ? Precision.FLOAT32 : Precision.BFLOAT16)
+                .useEma(true);
+    }
+
+    /** The reference is the model without the adapter, and B is 0 at first. */
+    @Test
+    void theFirstLossIsLn2AndTheBaseModelStays() throws IOException {
+        byte[] before = bytes("model/model.safetensors");
+        List<Metrics> history = train(options("out"));
+        assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
+        assertThat(history.get(5).values().get("rewards/margins")).isNotZero();
+        assertThat(bytes("model/model.safetensors")).isEqualTo(before);
+        ObjectNode config = JsonFile.read(directory.resolve("out/adapter_config.json"));
+        assertThat(config.get("base_model_name_or_path").asText())
+                .isEqualTo(directory.resolve("model").toString());
+        assertThat(config.get("r").asInt()).isEqualTo(4);
+        assertThat(directory.resolve("out/config.json")).doesNotExist();
+    }
+
+    @Test
+    void aReferenceOfEveryStepHasTheBitsOfOneBefore() throws IOException {
+        List<Metrics> online = train(options("online").precomputeRefLogProbs(false));
+        List<Metrics> before = train(options("before"));
+        for (int i = 0; i < before.size(); i++) {
+            for (String name : TinyRun.METRICS) {
+                assertThat(online.get(i).values().get(name))
+                        .as("%s of step %d", name, i + 1)
+                        .isEqualTo(before.get(i).values().get(name));
+            }
+        }
+        assertThat(bytes("online/adapter_model.safetensors")).isEqualTo(bytes("before/adapter_model.safetensors"));
+    }
+
+    /** As in TRL, the reference of a run that begins with an adapter is the model with that adapter. */
+    @Test
+    void anAdapterIsTrainedOn() throws IOException {
+        train(options("first"));
+        DpoOptions.Builder more = TinyRun.options(directory, "second")
+                .modelNameOrPath(directory.resolve("first"))
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .maxSteps(3);
+        List<Metrics> history = train(more);
+        assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
+        assertThat(bytes("second/adapter_model.safetensors")).isNotEqualTo(bytes("first/adapter_model.safetensors"));
+        assertThat(JsonFile.read(directory.resolve("second/adapter_config.json")))
+                .isEqualTo(JsonFile.read(directory.resolve("first/adapter_config.json")));
+        train(more.outputDir(directory.resolve("online")).precomputeRefLogProbs(false));
+        assertThat(bytes("online/adapter_model.safetensors")).isEqualTo(bytes("second/adapter_model.safetensors"));
+        assertRefused(() -> train(more.usePeft(true).outputDir(directory.resolve("third"))), "is an adapter already");
+    }
+
+    /** A weight changes by at most |scale B A|, rounded once: an ulp of the sum, and 4 + 1 roundings of the product. */
+    @Test
+    void aMergedModelIsTheBaseModelPlusTheProduct() throws IOException {
+        train(options("out"));
+        ModelOptions model = new ModelOptions();
+        model.modelNameOrPath = directory.resolve("out");
+        OutputOptions output = new OutputOptions();
+        output.outputDir = directory.resolve("merged");
+        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda")) {
+            AdapterMerge.run(model, output, device, new RunListener() {
+                @Override
+                public void metrics(Metrics metrics) {}
+            });
+        }
+        Map<String, float[]> base = TestFiles.floatTensors(directory.resolve("model/model.safetensors"));
+        Map<String, float[]> merged = TestFiles.floatTensors(directory.resolve("merged/model.safetensors"));
+        Map<String, float[]> adapter = TestFiles.floatTensors(directory.resolve("out/adapter_model.safetensors"));
+        assertThat(merged.keySet()).isEqualTo(base.keySet());
+        base.forEach((name, weights) -> {
+            float[] found = Objects.requireNonNull(merged.get(name));
+            String module = "base_model.model." + name.replaceAll("\\.weight$", "");
+            float[] a = adapter.get(module + ".lora_A.weight");
+            float[] b = adapter.get(module + ".lora_B.weight");
+            if (a == null || b == null) {
+                assertThat(found).as(name).isEqualTo(weights);
+                return;
+            }
+            int in = a.length / 4;
+            for (int i = 0; i < weights.length; i++) {
+                double sum = 0;
+                double size = 0;
+                for (int k = 0; k < 4; k++) {
+                    double term = 2.0 * b[i / in * 4 + k] * a[k * in + i % in];
+                    sum += term;
+                    size += Math.abs(term);
+                }
+                double tolerance = (5 * size + Math.abs(weights[i] + sum)) * 0x1p-24;
+                assertThat((double) found[i]).as("%s %d", name, i).isCloseTo(weights[i] + sum, within(tolerance));
+            }
+        });
+        try (Device device = Devices.cpu(1);
+                Model loaded = Model.load(directory.resolve("merged"), device, DType.F32)) {
+            assertThat(loaded.adapter()).isNull();
+        }
+        assertRefused(() -> AdapterMerge.check(model, output), "holds a model already");
+        model.modelNameOrPath = directory.resolve("model");
+        assertRefused(() -> AdapterMerge.check(copy(model), output), "is no adapter");
+    }
+
+    private static ModelOptions copy(ModelOptions given) {
+        ModelOptions copy = new ModelOptions();
+        copy.modelNameOrPath = given.modelNameOrPath;
+        return copy;
+    }
+
+    @Test
+    void whatAdaptersCannotDoIsRefused() {
+        assertRefused(
+                () -> options("a")
+                        .syncRefModel(true)
+                        .precomputeRefLogProbs(false)
+                        .build(),
+                "sync_ref_model");
+        assertRefused(() -> train(options("b").loraTargetModules("q_proj", "c_attn")), "c_attn", "q_proj, up_proj");
+        assertRefused(() -> train(options("c").loraTargetModules("lm_head")), "lm_head", "not supported");
+        assertRefused(() -> train(options("d").loraTargetModules("model\\.(x|y)")), "matches no module");
+        assertRefused(() -> options("e").usePeft(false).build(), "lora_r is 4 but use_peft is false");
+    }
+}
