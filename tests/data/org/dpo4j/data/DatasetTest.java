@@ -317,6 +317,17 @@ class DatasetTest {
                 .hasToString("2 rows; skipped 4: malformed JSON 1, a value of a wrong type 2, empty completion 1");
     }
 
+    /** Judges often give all answers of a prompt the same score. */
+    @Test
+    void answersThatAreAllAsGoodAreLeftOutAndCounted() {
+        Dataset<PreferencePair> pairs = pairs("""
+            {"prompt":"a","responses":["c","d"],"scores":[3,3]}
+            {"prompt":"a","responses":["c","d"],"scores":[3,4]}
+            """, OnBadRow.STOP);
+        assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(2);
+        assertThat(pairs.report()).hasToString("1 rows; skipped 1: no answer better than another 1");
+    }
+
     @Test
     void aFileWithoutUsableRowsIsRefused() {
         assertRefusedWith(

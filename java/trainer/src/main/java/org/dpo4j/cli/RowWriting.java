@@ -82,7 +82,7 @@ final class RowWriting implements ReadRow.Receiver {
 
     @Override
     public void bad(String place, BadRow bad) {
-        if (!isBadRowSkipped) {
+        if (!isBadRowSkipped && !bad.isByOption()) {
             throw ReadRow.error(place, bad.getMessage());
         }
         firstBad = firstBad == null ? place + ": " + bad.getMessage() : firstBad;

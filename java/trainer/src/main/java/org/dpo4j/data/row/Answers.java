@@ -110,8 +110,8 @@ interface Answers {
             }
         }
         if (pairs.isEmpty()) {
-            throw new BadRow(
-                    BadRow.Reason.IDENTICAL_SIDES,
+            throw BadRow.leftOut(
+                    BadRow.Reason.NO_PREFERENCE,
                     "none of its " + responses.size() + " answers is better than another; there is nothing to prefer");
         }
         return pairs.stream().map(pair -> new Choice(pair, 1f / pairs.size())).toList();

@@ -26,6 +26,7 @@ public final class BadRow extends Exception {
         PROMPT_MERGES("prompt merges with the completion's first token"),
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
+        NO_PREFERENCE("no answer better than another"),
         REFERENCE_OF_WHOLE_ROW("log-probs of the reference of a row that is cut"),
         UNWRITABLE("not to be written in this shape"),
         REPEATED("same as an earlier row"),
@@ -74,7 +75,7 @@ public final class BadRow extends Exception {
         return new BadRow(Reason.UNWRITABLE, "it has " + what + "; convert it to another shape");
     }
 
-    /** A row that is left out because another option says so, whatever {@code on_bad_row} is. */
+    /** A row that is left out whatever {@code on_bad_row} is: another option says so, or it is no mistake in the data. */
     public static BadRow leftOut(Reason reason, String message) {
         return new BadRow(reason, message, true, null);
     }
