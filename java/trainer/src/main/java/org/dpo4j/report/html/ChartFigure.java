@@ -246,6 +246,6 @@ final class ChartFigure {
     /** A place from 0 to 1 in the SVG's coordinates, with a decimal if there is one. */
     private static String place(double share) {
         long tenths = Math.round(10 * SIZE * share);
-        return tenths % 10 == 0 ? Long.toString(tenths / 10) : String.format(Locale.ROOT, "%.1f", tenths / 10.0);
+        return tenths % 10 == 0 ? Long.toString(tenths / 10) : Double.toString(tenths / 10.0);
     }
 }
