@@ -69,6 +69,20 @@ public record DpoOptions(
         return preference.terms().stream().anyMatch(term -> term.loss() != LossType.SFT);
     }
 
+    /** The loss that depends on all pairs of a micro-batch together; null if each loss depends on one pair only. */
+    @Nullable
+    String wholeBatchLoss() {
+        if (bcoRunningMean) {
+            return "the running mean of " + LossType.BCO_PAIR.option();
+        }
+        return preference.terms().stream()
+                .map(Term::loss)
+                .filter(loss -> loss.reduction() == LossType.Reduction.BATCH)
+                .map(LossType::option)
+                .findFirst()
+                .orElse(null);
+    }
+
     /** Whether log-probs of a reference model are needed. */
     boolean hasReference() {
         return preference.hasReference() && !referenceFree;

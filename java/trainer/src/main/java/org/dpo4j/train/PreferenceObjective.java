@@ -14,12 +14,10 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
-import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
@@ -106,7 +104,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                 new ScoringModel(model, policySums(options)));
         this.options = options;
         this.layout = new PairLayout(isPrefixShared, model.architecture().shortLength());
-        this.wholeBatch = wholeBatch(options);
+        this.wholeBatch = options.wholeBatchLoss();
         this.pairWeights = PairWeights.read(pairs);
         PairWeights evalWeights = PairWeights.read(evalPairs);
         pairWeights.checkLosses(options);
@@ -401,17 +399,5 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     /** Reads means under TRL's names. */
     private Map<String, Double> readMeans(long from) {
         return PreferenceMeans.of(host.downloadDoubles(from, PreferenceLoss.METRICS), options.hasRewards());
-    }
-
-    private static @Nullable String wholeBatch(DpoOptions options) {
-        if (options.bcoRunningMean()) {
-            return "the running mean of " + LossType.BCO_PAIR.option();
-        }
-        return options.preference().terms().stream()
-                .map(PreferenceOptions.Term::loss)
-                .filter(loss -> loss.reduction() == LossType.Reduction.BATCH)
-                .map(LossType::option)
-                .findFirst()
-                .orElse(null);
     }
 }

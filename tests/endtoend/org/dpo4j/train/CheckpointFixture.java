@@ -1,0 +1,72 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A small model with pairs, and runs of it with checkpoints. */
+abstract class CheckpointFixture {
+    static final boolean IS_CPU =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+
+    @TempDir
+    Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+        Files.createDirectories(directory.resolve("model/additional_chat_templates"));
+        Files.writeString(directory.resolve("model/additional_chat_templates/rag.jinja"), "x");
+    }
+
+    /**
+     * 12 steps of two micro-batches over 8 pairs, so epochs end inside the run. The windows of metrics are 5 steps, so most
+     * checkpoints are inside a window. Evaluations are every 4 steps.
+     */
+    DpoOptions.Builder options(String output) {
+        return TinyRun.options(directory, output)
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .gradientAccumulationSteps(2)
+                .perDeviceTrainBatchSize(2)
+                .evalDataset(directory.resolve("pairs.jsonl"))
+                .evalSteps(4)
+                .loggingSteps(5)
+                .warmupSteps(3)
+                .maxSteps(12)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    void assertSame(String output, String expected) throws IOException {
+        assertThat(directory.resolve(output + "/model.safetensors"))
+                .as(output)
+                .hasSameBinaryContentAs(directory.resolve(expected + "/model.safetensors"));
+        Path average = directory.resolve(expected + "/ema/model.safetensors");
+        if (Files.exists(average)) {
+            assertThat(directory.resolve(output + "/ema/model.safetensors"))
+                    .as(output)
+                    .hasSameBinaryContentAs(average);
+        }
+        assertThat(lines(output)).as(output).isEqualTo(lines(expected));
+    }
+
+    /** Lines of metrics without those that depend on time. */
+    List<String> lines(String output) throws IOException {
+        return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
+                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime|memory_gib/[a-z]+)\":[^,}]*", ""))
+                .toList();
+    }
+
+    void train(DpoOptions.Builder options) {
+        DpoTrainer.train(options.build(), metrics -> {});
+    }
+
+    DpoOptions.Builder resumed() {
+        return options("out").resumeFromCheckpoint("true");
+    }
+}
