@@ -105,8 +105,7 @@ class OptionReferenceTest {
             }
         }
         assertThat(sections.keySet()).contains("Options of sft, dpo, kto and sweep");
-        assertThat(sections.get("Options of sft, dpo, kto and sweep"))
-                .contains("| `output_dir` | a path | **required** |");
+        assertThat(options).contains("| `output_dir` | a path | **required** |");
     }
 
     /** Each property has the type that Java gives it, and the range that the program checks. */
