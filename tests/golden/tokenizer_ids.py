@@ -469,7 +469,7 @@ class Ids:
         border = min(common_prefix_length(alone, ids) for ids in joint)
         parts = [self.ended(prompt + answer, ids[border:]) for answer, ids in zip(answers, joint)]
         empty = any(is_blank(answer) or len(ids) == border for answer, ids in zip(answers, joint))
-        return None if border == 0 or empty or parts[0] == parts[1] else [alone[:border], *parts]
+        return None if border == 0 or empty else [alone[:border], *parts]
 
     def ended(self, text, ids):
         end = self.added[self.end]
