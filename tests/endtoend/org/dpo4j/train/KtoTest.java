@@ -21,7 +21,7 @@ class KtoTest {
     private static final List<UnpairedCompletion> ROWS = TinyRun.judged(7);
 
     private static KtoOptions.Builder options(Type loss) {
-        Path unread = Path.of("unread");
+        Path unread = Path.of("/unread"); // absolute, because a relative path may be a name of the hub
         return KtoOptions.builder()
                 .modelNameOrPath(unread)
                 .datasetName(unread)

@@ -160,7 +160,7 @@ class MemoryPlanTest {
     void thePlanIsThePeakOfJudgedCompletionsAndOfWeights(On on) {
         for (UnpairedLoss.Type loss : UnpairedLoss.Type.values()) {
             KtoOptions options = KtoOptions.builder()
-                    .modelNameOrPath(Path.of("unread"))
+                    .modelNameOrPath(Path.of("/unread"))
                     .datasetName(Path.of("unread"))
                     .outputDir(Path.of("unread"))
                     .evalDataset(Path.of("unread"))

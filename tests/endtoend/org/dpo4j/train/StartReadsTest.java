@@ -131,7 +131,7 @@ class StartReadsTest {
 
     @Test
     void judged() {
-        Path unread = Path.of("unread");
+        Path unread = Path.of("/unread"); // absolute, because a relative path may be a name of the hub
         KtoOptions options = KtoOptions.builder()
                 .modelNameOrPath(unread)
                 .datasetName(unread)

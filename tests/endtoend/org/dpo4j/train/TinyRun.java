@@ -67,7 +67,7 @@ public record TinyRun(List<Metrics> history, float[] weights) {
 
     /** Every step logged; the paths are not read. */
     static DpoOptions.Builder options() {
-        Path unread = Path.of("unread");
+        Path unread = Path.of("/unread"); // absolute, because a relative path may be a name of the hub
         return DpoOptions.builder()
                 .modelNameOrPath(unread)
                 .datasetName(unread)
