@@ -9,9 +9,12 @@ import org.dpo4j.io.gguf.GgufType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.NamedModel;
 import org.dpo4j.report.Console;
+import org.dpo4j.train.HubOptions;
 import org.dpo4j.train.LoadingReport;
+import org.dpo4j.train.ModelDownload;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -72,14 +75,24 @@ final class ExportCommand implements Callable<Integer> {
                     + " ${DEFAULT-VALUE}. Vectors are f32.")
     private Dtype dtype = Dtype.F16;
 
+    @Option(
+            names = "--model_revision",
+            description = "Branch, tag or commit of MODEL, if that is a name; default main.")
+    private @Nullable String modelRevision;
+
+    @Mixin
+    private final HubOptions hub = new HubOptions();
+
     @Override
     public Integer call() {
         if (paths == null || paths.size() != 2) {
             throw new Dpo4jException("give two paths: the model's directory, and the file to write");
         }
+        Path given = paths.get(0);
+        hub.fetch(remote -> ModelDownload.all(given, modelRevision, remote));
         GgufExport.Written written;
         try (Console console = Console.errors()) {
-            Path model = NamedModel.directory(paths.get(0), null);
+            Path model = NamedModel.directory(given, modelRevision);
             written = GgufExport.write(model, paths.get(1), dtype.type, new LoadingReport(console, "MB written"));
         }
         written.notices().forEach(Output::notice);
