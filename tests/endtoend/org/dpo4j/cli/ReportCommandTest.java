@@ -53,6 +53,7 @@ class ReportCommandTest {
                 .hasSize(1 + Files.readAllLines(out.resolve("metrics.jsonl")).size());
         String written = TestFiles.read(out.resolve("report.html"));
         assertThat(written).contains("data-points=\"12\"", "loss, eval"); // 3 epochs of 4 steps
+        assertThat(written).contains("id=\"chart-lengths\"", "id=\"chart-memory\"");
         Cli.run("report %s", out).assertSucceeded();
         assertThat(out.resolve("report.html")).hasContent(written);
         Cli compared = Cli.run("report %s %s --output -", out, out).assertSucceeded();

@@ -227,7 +227,7 @@ class OptimizersTest {
                 "adam_moments_dtype is bfloat16, which optim adamw_8bit does not read");
     }
 
-    /** Names of transformers 5.23 that dpo4j lacks, and a name that people try. */
+    /** Names of transformers 5.23 that dpo4j lacks, and names that people try. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         adafactor                  | to save memory, set adamw_8bit; else adamw_torch
@@ -237,6 +237,7 @@ class OptimizersTest {
         paged_adamw_8bit           | state is never paged out; set adamw_8bit
         paged_lion_8bit            | 8-bit state is supported for AdamW only; set lion_32bit
         lion                       | set lion_32bit
+        muon                       | set adamw_torch
         rmsprop_bnb                | set rmsprop, which is the same
         rmsprop_bnb_8bit           | 8-bit state is supported for AdamW only; set rmsprop
         galore_adamw_8bit_layerwise| to save memory, set adamw_8bit

@@ -85,6 +85,24 @@ class ReportPageTest {
         assertThat(value(page, "count(//figure[contains(@id,'runtime')])")).isEqualTo("0");
     }
 
+    /** Length bias and memory have charts of their own, and what the run said is at the top. */
+    @Test
+    void lengthBiasMemoryDiagnosesAndNoticesAreShown() throws Exception {
+        TestFiles.write(
+                directory.resolve("metrics.jsonl"),
+                "{\"step\":1,\"memory_gib/process\":0.5}\n{\"step\":2,\"lengths/margin_correlation\":0.75,"
+                        + "\"eval_lengths/margin_correlation\":0.5,\"lengths/chosen\":7,\"memory_gib/process\":0.75}\n");
+        TestFiles.write(
+                directory.resolve("run.json"),
+                "{\"diagnoses\":[\"the margin comes from length alone\"],\"notices\":[\"2 of 8 steps did not\"]}");
+        Document page = parse(ReportPage.html(List.of(RecordedRun.read(directory))));
+        assertThat(value(page, "//figure[@id='chart-length-bias']//tbody/tr")).isEqualTo("20.75000.5000");
+        assertThat(value(page, "//figure[@id='chart-lengths']//tbody/tr")).isEqualTo("27");
+        assertThat(value(page, "//figure[@id='chart-memory']//tbody/tr[2]")).isEqualTo("20.7500");
+        assertThat(value(page, "//li[@class='diagnosis']")).isEqualTo("the margin comes from length alone");
+        assertThat(value(page, "//ul[@class='notes']/li[2]")).isEqualTo("2 of 8 steps did not");
+    }
+
     /** Places are those of the axes: 0 at the bottom of 1000 units, and the last step at the right. */
     @Test
     void pointsAreWhereTheirValuesAre() throws Exception {

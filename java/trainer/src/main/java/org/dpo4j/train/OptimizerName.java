@@ -30,6 +30,7 @@ public enum OptimizerName {
             Map.entry("rmsprop_bnb_8bit", "8-bit state is supported for AdamW only; set rmsprop"),
             Map.entry("rmsprop_bnb*", "set rmsprop, which is the same"),
             Map.entry("lion", "set lion_32bit"),
+            Map.entry("muon", "set adamw_torch"),
             Map.entry("*lion_8bit", "8-bit state is supported for AdamW only; set lion_32bit"),
             Map.entry("adamw_torch_8bit", "its 8-bit moments are torchao's; set adamw_8bit for those of bitsandbytes"),
             Map.entry("adamw_torch_4bit", "the smallest moments are those of adamw_8bit"),
