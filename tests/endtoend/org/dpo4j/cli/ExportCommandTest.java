@@ -96,10 +96,43 @@ class ExportCommandTest {
         }
     }
 
+    /** The file of an adapter is that of the model that merge makes of it. */
     @Test
-    void anAdapterIsMergedFirst() {
-        TestFiles.write(directory.resolve("adapter_config.json"), "{}");
-        assertRefused(directory, "holds a PEFT adapter; merge it first");
+    void anAdapterIsMergedFirst() throws IOException {
+        Path base = model("llama3");
+        Path rows = TestFiles.write(directory.resolve("rows.jsonl"), """
+                {"prompt": "The girl ", "chosen": "was happy.", "rejected": "was there."}
+                """);
+        Path adapter = directory.resolve("tuned");
+        Cli trained = Cli.run(
+                        "dpo --model_name_or_path %s --dataset_name %s --output_dir %s --use_peft true --lora_r 2"
+                                + " --learning_rate 0.1 --device cpu --dtype float32",
+                        base, rows, adapter)
+                .assertSucceeded();
+        assertThat(trained.out())
+                .anyMatch(
+                        line -> line.contains("vllm serve " + base + " --enable-lora --lora-modules tuned=" + adapter));
+        Path merged = Files.createDirectory(directory.resolve("other")).resolve("tuned");
+        Cli.run("merge --model_name_or_path %s --output_dir %s --device cpu", adapter, merged)
+                .assertSucceeded();
+        Cli.run("export --dtype f32 %s %s", adapter, output).assertSucceeded();
+        Path expected = directory.resolve("merged.gguf");
+        Cli.run("export --dtype f32 %s %s", merged, expected).assertSucceeded();
+        assertThat(output).hasSameBinaryContentAs(expected);
+        Path plain = directory.resolve("base.gguf");
+        Cli.run("export --dtype f32 %s %s", base, plain).assertSucceeded();
+        assertThat(Files.mismatch(output, plain)).isNotNegative();
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files).noneMatch(file -> file.getFileName().toString().startsWith("."));
+        }
+    }
+
+    @Test
+    void anAdapterWithoutBaseIsRefused() {
+        Path adapter = directory.resolve("adapter");
+        TestFiles.copyModel("llama-tiny", adapter);
+        TestFiles.write(adapter.resolve("adapter_config.json"), "{}");
+        assertRefused(adapter, "adapter");
     }
 
     @Test

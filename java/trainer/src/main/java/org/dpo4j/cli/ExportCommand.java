@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import org.dpo4j.export.GgufExport;
 import org.dpo4j.io.gguf.GgufType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
 import org.dpo4j.model.NamedModel;
 import org.dpo4j.report.Console;
 import org.dpo4j.train.HubOptions;
@@ -27,7 +28,8 @@ import picocli.CommandLine.Parameters;
             "MODEL is a Hugging Face directory with its tokenizer, such as the output_dir of a run, or the name of a model in the"
                     + " hub's cache. OUTPUT must not exist.",
             "The file has the keys and tensors that llama.cpp's convert_hf_to_gguf.py writes, with tokenizer and chat"
-                    + " template. Families: Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text). No device is used."
+                    + " template. An adapter is merged into its base model first, in a directory beside OUTPUT that is deleted"
+                    + " again. Families: Llama, Mistral, Qwen2, Qwen3, Gemma 2, Gemma 3 (text). The gpu is not used."
         },
         sortOptions = false)
 final class ExportCommand implements Callable<Integer> {
@@ -89,21 +91,33 @@ final class ExportCommand implements Callable<Integer> {
             throw new Dpo4jException("give two paths: the model's directory, and the file to write");
         }
         Path given = paths.get(0);
+        Path output = paths.get(1);
+        GgufExport.checkNew(output);
         hub.fetch(remote -> ModelDownload.all(given, modelRevision, remote));
+        Path model = NamedModel.directory(given, modelRevision);
         GgufExport.Written written;
         try (Console console = Console.errors()) {
-            Path model = NamedModel.directory(given, modelRevision);
-            written = GgufExport.write(model, paths.get(1), dtype.type, new LoadingReport(console, "MB written"));
+            if (Model.baseDirectory(model).equals(model)) {
+                written = write(model, output, console);
+            } else {
+                try (MergedModel merged = MergedModel.make(model, output, console)) {
+                    written = write(merged.directory(), output, console);
+                }
+            }
         }
         written.notices().forEach(Output::notice);
         Output.notice(String.format(
                 Locale.ROOT,
                 "%s: %s, %,d tensors, matrices in %s, %,d bytes",
-                paths.get(1),
+                output,
                 format,
                 written.tensors(),
                 dtype,
                 written.bytes()));
         return 0;
+    }
+
+    private GgufExport.Written write(Path model, Path output, Console console) {
+        return GgufExport.write(model, output, dtype.type, new LoadingReport(console, "MB written"));
     }
 }

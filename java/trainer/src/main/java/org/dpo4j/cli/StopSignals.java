@@ -34,7 +34,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
     private volatile boolean isTrained;
 
     private StopSignals(Console console) {
-        super(console);
+        super(new NextSteps(console, Output.standard()));
         this.console = console;
     }
 

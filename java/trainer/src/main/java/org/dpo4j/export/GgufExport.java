@@ -13,12 +13,14 @@ import java.util.Map;
 import java.util.Optional;
 import org.dpo4j.export.tokenizer.TokenizerSource;
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.io.gguf.GgufFile;
 import org.dpo4j.io.gguf.GgufMetadata;
 import org.dpo4j.io.gguf.GgufTensor;
 import org.dpo4j.io.gguf.GgufType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.LoadProgress;
+import org.dpo4j.model.Model;
 import org.dpo4j.model.StoredWeights;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.ModelConfig;
@@ -63,7 +65,7 @@ public final class GgufExport {
      */
     public static Written write(Path model, Path output, GgufType type, LoadProgress progress) {
         refuseAdapter(model);
-        refuseExisting(output);
+        checkNew(output);
         try (StoredWeights weights = StoredWeights.open(model)) {
             GgufExport export = prepare(model, weights, type);
             long bytes = GgufFile.bytes(export.metadata, export.tensors);
@@ -74,6 +76,17 @@ public final class GgufExport {
                 progress.loaded(export.done, total);
             });
             return new Written(bytes, export.tensors.size(), List.copyOf(export.notices));
+        }
+    }
+
+    /** Whether llama.cpp has the family of a model and computes it as its {@code config.json} says. Reads no weights. */
+    public static boolean isPossible(Path model) {
+        try {
+            ModelConfig config = Model.readConfig(model);
+            new Representable(Target.find(config.modelType()), config).check();
+            return true;
+        } catch (Dpo4jException e) {
+            return false; // write() says why
         }
     }
 
@@ -101,10 +114,12 @@ public final class GgufExport {
         }
     }
 
-    private static void refuseExisting(Path output) {
+    /** Throws if a file would be replaced, or its directory does not exist. */
+    public static void checkNew(Path output) {
         if (Files.isRegularFile(output)) {
             throw new Dpo4jException(output + " exists; delete it, or give another file");
         }
+        OutputFile.check(output);
     }
 
     /** Decides name, type and conversion of each tensor. */

@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import java.nio.file.Path;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Adapter;
@@ -35,24 +36,34 @@ public final class AdapterMerge {
     /** Loads, merges and saves, with the tokenizer's files. Nothing is written if a weight is not finite. */
     public static void run(ModelOptions options, OutputOptions output, Device device, RunListener listener) {
         check(options, output);
-        Path adapter = options.directory();
-        try (Model model = Model.load(
-                adapter,
-                device,
-                options.dtype == null ? Precision.FLOAT32.storage() : options.dtype.storage(),
-                new LoadingReport(listener))) {
-            Adapter merged = model.adapter();
-            listener.notice(
-                    "merging " + (merged == null ? "" : merged.config()) + " into " + Model.baseDirectory(adapter));
-            model.mergeAdapter();
-            @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
-            if (found != null) {
-                throw new Dpo4jException(adapter + ": merged, weight " + found + "; nothing is saved");
-            }
-            SaveFormat format = output.saveFormat();
-            Path tokenizer = options.tokenizerDirectory();
-            model.save(output.directory(), format, writing -> TokenizerFiles.copy(tokenizer, writing));
+        DType storage = options.dtype == null ? Precision.FLOAT32.storage() : options.dtype.storage();
+        try (Model model = Model.load(options.directory(), device, storage, new LoadingReport(listener))) {
+            merge(model, options.directory(), listener);
+            save(model, options.directory(), output.directory(), output.saveFormat());
             listener.notice("saved the merged model in " + output.directory());
         }
+    }
+
+    /** The same in float32 and with the dtypes of the base model's files, into a directory that is not there yet. */
+    public static void run(Path adapter, Path output, Device device, RunListener listener) {
+        try (Model model = Model.load(adapter, device, DType.F32, new LoadingReport(listener))) {
+            merge(model, adapter, listener);
+            save(model, adapter, output, new OutputOptions().saveFormat());
+        }
+    }
+
+    private static void merge(Model model, Path adapter, RunListener listener) {
+        Adapter merged = model.adapter();
+        listener.notice("merging " + (merged == null ? "" : merged.config()) + " into " + Model.baseDirectory(adapter));
+        model.mergeAdapter();
+        @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
+        if (found != null) {
+            throw new Dpo4jException(adapter + ": merged, weight " + found + "; nothing is saved");
+        }
+    }
+
+    private static void save(Model model, Path adapter, Path output, SaveFormat format) {
+        Path tokenizer = ModelOptions.tokenizerDirectory(adapter);
+        model.save(output, format, writing -> TokenizerFiles.copy(tokenizer, writing));
     }
 }
