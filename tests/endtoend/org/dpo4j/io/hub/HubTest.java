@@ -16,6 +16,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -133,7 +136,10 @@ class HubTest {
         assertThat(incomplete()).doesNotExist();
     }
 
-    /** The layout that huggingface_hub's snapshot_download leaves for the same files; locks are not compared. */
+    /**
+     * The layout that huggingface_hub's snapshot_download leaves for the same files. Its list of files is in another
+     * directory here; locks are not compared.
+     */
     @Test
     void theCacheIsThatOfHuggingfaceHub() throws IOException {
         JsonNode golden = TestFiles.json(TestFiles.golden("hub_cache.json"));
@@ -159,7 +165,7 @@ class HubTest {
         ObjectNode layout = JsonNodeFactory.instance.objectNode();
         try (Stream<Path> all = Files.walk(directory)) {
             for (Path path : all.sorted().toList()) {
-                String name = directory.relativize(path).toString();
+                String name = directory.relativize(path).toString().replace("/.dpo4j/", "/trees/");
                 if (Files.isSymbolicLink(path)) {
                     layout.putObject(name)
                             .put("link", Files.readSymbolicLink(path).toString());
@@ -185,6 +191,9 @@ class HubTest {
         int before = server.requests().size();
         download(new HubRepository(RepositoryKind.MODEL, NAME, HubServer.COMMIT));
         assertThat(server.requests()).as("a commit never changes").hasSize(before);
+        Files.move(home().resolve(".dpo4j"), home().resolve("trees")); // as huggingface_hub writes it
+        download(new HubRepository(RepositoryKind.MODEL, NAME, HubServer.COMMIT));
+        assertThat(server.requests()).hasSize(before);
     }
 
     @Test
@@ -355,6 +364,36 @@ class HubTest {
         assertThat(notices)
                 .startsWith("127.0.0.1 answered 429 (too many requests); trying again in 30 s")
                 .endsWith("localhost answered 403; trying again in 1 s");
+    }
+
+    @Test
+    void theHubMayNameATimeToAskAgain() {
+        String date = DateTimeFormatter.RFC_1123_DATE_TIME.format(
+                ZonedDateTime.now(ZoneOffset.UTC).plusSeconds(40));
+        server.fault("/revision/", exchange -> {
+            exchange.getResponseHeaders().add("Retry-After", date);
+            HubServer.send(exchange, 503, "");
+        });
+        download();
+        assertThat(waits)
+                .singleElement()
+                .matches(wait -> wait.toSeconds() > 0 && wait.toSeconds() <= 40, "until " + date);
+    }
+
+    @Test
+    void aRedirectMayNotLeaveEncryption() throws IOException {
+        URI from = URI.create("https://huggingface.co/a/b");
+        assertThat(HubHttp.target(from, "../c")).isEqualTo(URI.create("https://huggingface.co/c"));
+        assertThat(HubHttp.target(from, "https://cdn.example/x?y=z"))
+                .isEqualTo(URI.create("https://cdn.example/x?y=z"));
+        assertThat(HubHttp.target(URI.create("http://127.0.0.1/a"), "/b")).isEqualTo(URI.create("http://127.0.0.1/b"));
+        for (String location :
+                List.of("http://huggingface.co/a", "file:///etc/passwd", "//", "https:x", "not an address")) {
+            assertThatThrownBy(() -> HubHttp.target(from, location))
+                    .as(location)
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("a redirect");
+        }
     }
 
     @Test

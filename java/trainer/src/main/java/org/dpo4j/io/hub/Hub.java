@@ -97,14 +97,14 @@ public final class Hub {
         HubListing listing = cache().listing(repository, commit);
         if (listing == null) {
             listing = HubListing.listing(files(repository, commit, retries));
-            Path tree = cache().tree(repository, commit);
+            Path file = cache().listingFile(repository, commit);
             try {
-                OutputFile.makeDirectory(Objects.requireNonNull(tree.getParent()));
+                OutputFile.makeDirectory(Objects.requireNonNull(file.getParent()));
                 tag();
             } catch (IOException e) {
-                throw HubErrors.unwritten(tree, e);
+                throw HubErrors.unwritten(file, e);
             }
-            listing.write(tree);
+            listing.write(file);
         }
         return new HubSnapshot(repository, commit, listing, download);
     }

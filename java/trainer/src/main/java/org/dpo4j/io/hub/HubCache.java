@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The directory where huggingface_hub keeps what it has downloaded. Repository {@code owner/name} has a directory {@code
  * models--owner--name} or {@code datasets--owner--name}. In it {@code refs/REVISION} holds the hash of a commit, {@code
- * snapshots/COMMIT} its files, which are links to {@code blobs/TAG}, or without symbolic links the files themselves, and
- * {@code trees/COMMIT.json} the list of all its files.
+ * snapshots/COMMIT} its files, which are links to {@code blobs/TAG}, or without symbolic links the files themselves. {@code
+ * trees/COMMIT.json} is a list of all its files, which huggingface_hub writes if it downloads all of them. It then
+ * refuses a snapshot that lacks one, so dpo4j, which downloads only some, keeps its list in {@code .dpo4j/COMMIT.json}.
  */
 public final class HubCache {
     private final Path directory;
@@ -111,7 +112,8 @@ public final class HubCache {
 
     @Nullable
     HubListing listing(HubRepository repository, String commit) {
-        return HubListing.find(tree(repository, commit));
+        HubListing listing = HubListing.find(home(repository).resolve("trees").resolve(commit + ".json"));
+        return listing == null ? HubListing.find(listingFile(repository, commit)) : listing;
     }
 
     private Path home(HubRepository repository) {
@@ -128,9 +130,9 @@ public final class HubCache {
         return home(repository).resolve("snapshots").resolve(commit);
     }
 
-    /** The file that lists the files of a commit. */
-    Path tree(HubRepository repository, String commit) {
-        return home(repository).resolve("trees").resolve(commit + ".json");
+    /** The file in which dpo4j lists the files of a commit. */
+    Path listingFile(HubRepository repository, String commit) {
+        return home(repository).resolve(".dpo4j").resolve(commit + ".json");
     }
 
     /** The directory of contents, by their tags. */

@@ -141,7 +141,8 @@ final class HubHttp {
         throw new HubRefusals(repository, page, hasToken(uri)).refusal(uri.getPath(), status, headers);
     }
 
-    private static URI target(URI uri, String location) throws IOException {
+    /** Where a redirect leads. Throws if that is no address of http, or leaves https. */
+    static URI target(URI uri, String location) throws IOException {
         URI target;
         try {
             target = uri.resolve(location);
