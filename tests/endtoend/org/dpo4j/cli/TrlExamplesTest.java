@@ -56,11 +56,11 @@ class TrlExamplesTest {
         assertThat(directory.resolve("out/model.safetensors")).exists();
     }
 
-    /** The LoRA lines of the headers of trl/scripts/dpo.py and kto.py, without load_in_4bit. */
+    /** The LoRA lines of the headers of trl/scripts/dpo.py and kto.py. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         dpo | --learning_rate 5.0e-6 --num_train_epochs 1 --use_peft --lora_r 32 --lora_alpha 16
-        kto | --learning_rate 5e-6 --use_peft --lora_target_modules=all-linear --lora_r=16 --lora_alpha=16
+        kto | --learning_rate 5e-6 --use_peft --load_in_4bit --lora_target_modules=all-linear --lora_r=16 --lora_alpha=16
         """)
     void examplesOfTrlWithLoraRun(String command, String options) {
         Cli.run(words(command, options)).assertSucceeded();
@@ -84,7 +84,7 @@ class TrlExamplesTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         scripts/kto.py | kto | --learning_rate 5e-7 --warmup_steps 0.1 --logging_first_step | --logging_first_step true
-        scripts/kto.py, QLoRA | kto | --use_peft --load_in_4bit --lora_target_modules=all-linear | --load_in_4bit true
+        8 bits | kto | --use_peft --load_in_8bit --lora_target_modules=all-linear | --load_in_8bit true
         scripts/sft.py | sft | --packing --eos_token <x> --push_to_hub | --packing true
         the same without packing | sft | --eos_token <x> --push_to_hub | --eos_token <x>
         the same without eos_token | sft | --push_to_hub | --push_to_hub true
@@ -126,7 +126,7 @@ class TrlExamplesTest {
         dpo | micro_batch_size: 2 | did you mean per_device_train_batch_size?
         dpo | num_epochs: 4 | did you mean num_train_epochs?
         dpo | lr_scheduler: cosine | did you mean lr_scheduler_type?
-        dpo | adapter: qlora | set use_peft to true; 4-bit weights are not supported
+        dpo | adapter: qlora | set use_peft to true; for qlora, load_in_4bit too
         dpo | val_set_size: 0.05 | give eval_dataset; ./dpo4j data --split SHARE makes two files of one
         dpo | sample_packing: true | sequences are never padded, so there is nothing to gain; leave it out
         dpo | compute_environment: LOCAL_MACHINE | this is a file for accelerate launch; dpo4j runs on one device, so give a file of its own options

@@ -55,6 +55,20 @@ public final class JsonFile {
         }
     }
 
+    /** Parses bytes that hold one object. Errors say what is wrong with them. */
+    static ObjectNode parse(byte[] content) {
+        try {
+            if (MAPPER.readTree(content) instanceof ObjectNode object) {
+                return object;
+            }
+            throw new Dpo4jException("does not hold a JSON object");
+        } catch (JsonProcessingException e) {
+            throw new Dpo4jException("is not valid JSON: " + JsonErrors.reason(e, true), e);
+        } catch (IOException e) {
+            throw new IllegalStateException("bytes in memory", e);
+        }
+    }
+
     /** Reads a file that holds one object. Errors name the file. */
     public static ObjectNode read(Path file) {
         return read(file, bytes(file));

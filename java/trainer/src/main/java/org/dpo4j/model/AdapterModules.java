@@ -23,18 +23,11 @@ final class AdapterModules {
     AdapterModules(Family family, Architecture architecture) {
         this.family = family;
         this.linear = family.tensors(architecture).stream()
-                .filter(tensor -> isProjection(tensor.kind()))
+                .filter(tensor -> tensor.kind().isProjection())
                 .toList();
         this.tables = family.tensors(architecture).stream()
                 .filter(tensor -> isTable(tensor.kind()))
                 .toList();
-    }
-
-    private static boolean isProjection(ParameterKind kind) {
-        return switch (kind) {
-            case QKV, ATTENTION_OUTPUT, GATE_UP, UP, DOWN -> true;
-            default -> false;
-        };
     }
 
     private static boolean isTable(ParameterKind kind) {

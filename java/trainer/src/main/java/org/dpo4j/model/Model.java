@@ -79,8 +79,17 @@ public final class Model implements AutoCloseable {
 
     /** As the other method, and reports the bytes that are read. */
     public static Model load(Path directory, Device device, DType dtype, LoadProgress progress) {
+        return load(directory, device, dtype, null, progress);
+    }
+
+    /**
+     * As the other method. Quantises the matrices of layers as {@code fourBit} says, unless it is null, or bitsandbytes has
+     * quantised them already: then its values are taken, to the bit.
+     */
+    public static Model load(
+            Path directory, Device device, DType dtype, @Nullable FourBit fourBit, LoadProgress progress) {
         Path base = ModelDirectory.base(directory);
-        Model model = loadBase(base, device, dtype, progress);
+        Model model = loadBase(base, device, dtype, fourBit, progress);
         if (base != directory) {
             try {
                 model.attach(
@@ -94,7 +103,8 @@ public final class Model implements AutoCloseable {
         return model;
     }
 
-    private static Model loadBase(Path directory, Device device, DType dtype, LoadProgress progress) {
+    private static Model loadBase(
+            Path directory, Device device, DType dtype, @Nullable FourBit fourBit, LoadProgress progress) {
         ModelDirectory.check(directory);
         Path configFile = directory.resolve(CONFIG);
         ObjectNode configJson = JsonFile.read(configFile);
@@ -106,7 +116,7 @@ public final class Model implements AutoCloseable {
             config = config.withTokens(config.bosTokenId(), eosTokenIds(json, generationFile, config));
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
-            ModelFiles.Loaded loaded = files.load(config, device, dtype, progress);
+            ModelFiles.Loaded loaded = files.load(config, device, dtype, fourBit, progress);
             return new Model(
                     config, loaded.parameters(), loaded.layout(), configJson, generation, loaded.dtypes(), true);
         }
@@ -177,9 +187,18 @@ public final class Model implements AutoCloseable {
      * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
-        ParameterLayout layout = new ParameterLayout(config);
-        return new Model(
-                config, Parameters.planned(layout, device, dtype), layout, config.json(), null, Map.of(), true);
+        return planned(config, device, dtype, null);
+    }
+
+    /** As the other method, with the matrices of layers in 4 bits unless {@code asked} is null, or as the config says. */
+    public static Model planned(ModelConfig config, Device device, DType dtype, @Nullable FourBit asked) {
+        FourBit fourBit = FourBit.find(config.json(), asked);
+        ParameterLayout layout = new ParameterLayout(config, fourBit != null);
+        Parameters parameters = Parameters.planned(layout, device, dtype);
+        if (fourBit != null) {
+            parameters.with(FourBitWeights.planned(layout, device, dtype, fourBit));
+        }
+        return new Model(config, parameters, layout, config.json(), null, Map.of(), true);
     }
 
     private static double normal(SplittableRandom random) {
@@ -280,6 +299,11 @@ public final class Model implements AutoCloseable {
     public void mergeAdapter() {
         if (adapter == null) {
             throw new Dpo4jException("the model has no adapter to merge");
+        }
+        if (parameters.isFourBit()) {
+            throw new Dpo4jException(
+                    "the base model is stored in 4 bits, to which nothing can be added; name the model that"
+                            + " it was quantised from as base_model_name_or_path in adapter_config.json");
         }
         adapter.merge(parameters, layout);
         device().synchronize();
@@ -397,6 +421,10 @@ public final class Model implements AutoCloseable {
     private ModelWriter writer(SaveFormat format) {
         if (adapter != null) {
             return ModelWriter.adapter(adapter, adapterJson(), format);
+        }
+        if (parameters.isFourBit()) {
+            throw new Dpo4jException(
+                    "a model in 4 bits is not saved; train an adapter (use_peft), which is saved without it");
         }
         String headName = Families.named(config.modelType()).headName();
         return ModelWriter.model(parameters, configJson, sources, headName, format);

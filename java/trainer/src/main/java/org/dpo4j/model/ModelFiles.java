@@ -17,11 +17,13 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.dpo4j.io.FloatFormats;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.SafeTensors;
 import org.dpo4j.io.SafeTensorsHeader;
 import org.dpo4j.io.Sha256;
+import org.dpo4j.io.StoredTensor;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -35,8 +37,6 @@ import org.jspecify.annotations.Nullable;
 final class ModelFiles implements AutoCloseable {
     /** A file name without a path, so that an index cannot name files in other directories. */
     private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
-
-    record StoredTensor(SafeTensors file, SafeTensorsHeader.Entry entry) {}
 
     private final Path directory;
     private final List<SafeTensors> files = new ArrayList<>();
@@ -73,8 +73,8 @@ final class ModelFiles implements AutoCloseable {
         for (SafeTensorsHeader.Entry entry : file.entries().values()) {
             StoredTensor earlier = stored.put(entry.name(), new StoredTensor(file, entry));
             if (earlier != null) {
-                throw new Dpo4jException("tensor " + entry.name() + " is in " + earlier.file.file() + " and in " + path
-                        + "; one file must hold it");
+                throw new Dpo4jException("tensor " + entry.name() + " is in "
+                        + earlier.file().file() + " and in " + path + "; one file must hold it");
             }
         }
     }
@@ -104,7 +104,7 @@ final class ModelFiles implements AutoCloseable {
         }
         shardOf.forEach((name, shard) -> {
             StoredTensor found = stored.get(name);
-            if (found == null || !found.file.file().equals(directory.resolve(shard))) {
+            if (found == null || !found.file().file().equals(directory.resolve(shard))) {
                 throw new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " places tensor " + name + " in "
                         + shard + ", which lacks it; download it again");
             }
@@ -117,17 +117,46 @@ final class ModelFiles implements AutoCloseable {
     }
 
     /**
-     * The stored tensors of the model's tensors, in the model's order. Throws one error that lists all tensors that are
-     * missing, unexpected, or of another shape.
+     * The stored tensors of the model's tensors.
+     *
+     * @param flat those of the flat buffer, in the model's order
+     * @param fourBit those in 4 bits, by name
+     */
+    private record Matched(List<StoredTensor> flat, Map<String, FourBitSource> fourBit) {
+        List<StoredTensor> ofFloats() {
+            List<StoredTensor> all = new ArrayList<>(flat);
+            fourBit.values().forEach(source -> {
+                if (source instanceof FourBitSource.Dense dense) {
+                    all.add(dense.tensor());
+                }
+            });
+            return all;
+        }
+    }
+
+    /**
+     * The stored tensors of a model that is not quantised, in the order of {@code layout}. Throws one error that lists all
+     * tensors that are missing, unexpected, or of another shape.
      */
     List<StoredTensor> match(ModelConfig config, ParameterLayout layout) {
+        Map<String, StoredTensor> rest = bySavedNames(Families.named(config.modelType()));
+        FourBitFiles fourBit = FourBitFiles.take(rest, null);
+        if (fourBit.isUsed()) {
+            throw new Dpo4jException(directory + " has 4-bit weights, which are not supported here; give the model that"
+                    + " they were quantised from");
+        }
+        return match(config, layout, rest, fourBit).flat;
+    }
+
+    private Matched match(
+            ModelConfig config, ParameterLayout layout, Map<String, StoredTensor> rest, FourBitFiles fourBit) {
         Family family = Families.named(config.modelType());
         List<ParameterTensor> tensors = layout.tensors();
         long embedding = layout.parameter(ParameterKind.EMBEDDING).offset();
-        Map<String, StoredTensor> rest = bySavedNames(family);
         Set<String> names = Set.copyOf(rest.keySet());
-        List<StoredTensor> matched = new ArrayList<>();
+        List<StoredTensor> flat = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
+        Matched matched = new Matched(flat, fourBit.match(layout, rest, wrong));
         for (ParameterTensor tensor : tensors) {
             StoredTensor found = rest.remove(tensor.name());
             if (config.architecture().isHeadTied() && tensor.placement().first() == embedding) {
@@ -136,21 +165,25 @@ final class ModelFiles implements AutoCloseable {
             if (found == null) {
                 wrong.add(tensor.name() + " is missing");
             } else {
-                describe(tensor, found.entry, wrong);
-                matched.add(found);
+                describe(tensor, found.entry(), wrong);
+                flat.add(found);
             }
         }
         rest.forEach((name, found) -> {
             if (!family.isComputed(name)) {
-                wrong.add(found.entry.name() + " is not part of the model");
+                wrong.add(found.entry().name() + " is not part of the model");
             }
         });
-        checkTypes(matched);
+        checkTypes(matched.ofFloats());
         if (!wrong.isEmpty()) {
             new TensorNames(
                             directory,
                             names,
-                            tensors.stream().map(ParameterTensor::name).toList(),
+                            Stream.concat(
+                                            tensors.stream(),
+                                            layout.fourBit().values().stream().flatMap(List::stream))
+                                    .map(ParameterTensor::name)
+                                    .toList(),
                             family.bodyPrefix())
                     .check();
             throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong)
@@ -165,7 +198,7 @@ final class ModelFiles implements AutoCloseable {
         stored.forEach((name, tensor) -> {
             StoredTensor other = tensors.put(family.savedName(name), tensor);
             if (other != null) {
-                throw new Dpo4jException(directory + ": " + other.entry.name() + " and " + name
+                throw new Dpo4jException(directory + ": " + other.entry().name() + " and " + name
                         + " are two names of one tensor; keep one of them");
             }
         });
@@ -176,7 +209,7 @@ final class ModelFiles implements AutoCloseable {
     private void checkTypes(List<StoredTensor> matched) {
         Map<String, Integer> others = new TreeMap<>();
         for (StoredTensor found : matched) {
-            String type = found.entry.dtype();
+            String type = found.entry().dtype();
             if (FloatFormats.bytes(type) == 0) {
                 others.merge(type, 1, Integer::sum);
             }
@@ -211,23 +244,25 @@ final class ModelFiles implements AutoCloseable {
             return embedding == null ? head : embedding;
         }
         if (!isSame(embedding, head)) {
-            throw new Dpo4jException(directory + ": " + embedding.entry.name() + " and " + head.entry.name()
+            throw new Dpo4jException(directory + ": " + embedding.entry().name() + " and "
+                    + head.entry().name()
                     + " differ although config.json ties them; set tie_word_embeddings to false to keep both");
         }
         return embedding;
     }
 
     private static boolean isSame(StoredTensor a, StoredTensor b) {
-        if (!a.entry.shape().equals(b.entry.shape()) || !a.entry.dtype().equals(b.entry.dtype())) {
+        if (!a.entry().shape().equals(b.entry().shape())
+                || !a.entry().dtype().equals(b.entry().dtype())) {
             return false;
         }
         ByteBuffer left = ByteBuffer.allocateDirect(Staging.BYTES);
         ByteBuffer right = ByteBuffer.allocateDirect(Staging.BYTES);
-        long bytes = a.entry.end() - a.entry.begin();
+        long bytes = a.entry().end() - a.entry().begin();
         for (long offset = 0; offset < bytes; offset += Staging.BYTES) {
             int piece = (int) Math.min(Staging.BYTES, bytes - offset);
-            a.file.read(a.entry, offset, left.clear().limit(piece));
-            b.file.read(b.entry, offset, right.clear().limit(piece));
+            a.file().read(a.entry(), offset, left.clear().limit(piece));
+            b.file().read(b.entry(), offset, right.clear().limit(piece));
             if (!left.flip().equals(right.flip())) {
                 return false;
             }
@@ -242,19 +277,28 @@ final class ModelFiles implements AutoCloseable {
      */
     record Loaded(Parameters parameters, ParameterLayout layout, Map<String, SavedDtype> dtypes) {}
 
-    /** Checks all tensors against the layout, then allocates the parameters and uploads them. */
-    Loaded load(ModelConfig config, Device device, DType dtype, LoadProgress progress) {
-        ParameterLayout layout = new ParameterLayout(config);
-        List<StoredTensor> matched = match(config, layout);
+    /**
+     * Checks all tensors against the layout, then allocates the parameters and uploads them.
+     *
+     * @param asked how to store the matrices of layers in 4 bits; null: as the files hold them
+     */
+    Loaded load(ModelConfig config, Device device, DType dtype, @Nullable FourBit asked, LoadProgress progress) {
+        Map<String, StoredTensor> rest = bySavedNames(Families.named(config.modelType()));
+        FourBitFiles fourBit = FourBitFiles.take(rest, asked);
+        ParameterLayout layout = new ParameterLayout(config, fourBit.isUsed());
+        Matched matched = match(config, layout, rest, fourBit);
         Map<String, SavedDtype> dtypes = new HashMap<>();
-        for (int i = 0; i < matched.size(); i++) {
+        for (int i = 0; i < matched.flat.size(); i++) {
             dtypes.put(
                     layout.tensors().get(i).name(),
-                    SavedDtype.stored(matched.get(i).entry.dtype()));
+                    SavedDtype.stored(matched.flat.get(i).entry().dtype()));
         }
         Parameters parameters = Parameters.allocate(layout, device, dtype);
         try {
-            upload(matched, parameters, progress);
+            upload(matched.flat, parameters, progress);
+            if (fourBit.isUsed()) {
+                parameters.with(FourBitLoading.load(layout, device, dtype, matched.fourBit, progress));
+            }
         } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
@@ -272,7 +316,7 @@ final class ModelFiles implements AutoCloseable {
         for (int i = 0; i < matched.size(); i++) {
             StoredTensor found = matched.get(i);
             Placement placement = parameters.tensors().get(i).placement();
-            tensors.add(new TensorUpload.Tensor(placement, found.file, found.entry));
+            tensors.add(new TensorUpload.Tensor(placement, found.file(), found.entry()));
         }
         new TensorUpload(parameters.flatWeights(), tensors, progress).run();
     }

@@ -1,5 +1,6 @@
 package org.dpo4j.model;
 
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -34,11 +35,23 @@ final class ParameterLayout implements FlatLayout {
     private final Family family;
     private final PaddedSizes sizes;
     private final boolean isHeadTied;
+    /** Parameters in 4 bits, and their tensors, placed as if each parameter were alone in a buffer. */
+    private final Map<Parameter, List<ParameterTensor>> fourBit = new LinkedHashMap<>();
+
+    private final boolean isFourBit;
     private final long decayCount;
     private final long count;
     private long next;
+    /** Their offsets only tell them apart. */
+    private long nextFourBit = 1L << 62;
 
     ParameterLayout(ModelConfig config) {
+        this(config, false);
+    }
+
+    /** {@code isFourBit}: the matrices of layers have no place in the flat buffers, because they are stored in 4 bits. */
+    ParameterLayout(ModelConfig config, boolean isFourBit) {
+        this.isFourBit = isFourBit;
         Architecture architecture = config.architecture();
         sizes = new PaddedSizes(architecture);
         isHeadTied = architecture.isHeadTied();
@@ -55,8 +68,12 @@ final class ParameterLayout implements FlatLayout {
         } catch (ArithmeticException e) {
             throw new Dpo4jException("the sizes in config.json make a model of more than 2^63 weights", e);
         }
+        family.tensors(architecture).stream()
+                .filter(tensor -> fourBit.containsKey(parameter(tensor.kind(), tensor.layer())))
+                .forEach(this::addFourBit);
         tensors = family.tensors(architecture).stream()
                 .flatMap(this::withBias)
+                .filter(tensor -> !fourBit.containsKey(parameter(tensor.kind(), tensor.layer())))
                 .map(this::tensor)
                 .sorted(Comparator.comparingLong(tensor -> tensor.placement().first()))
                 .toList();
@@ -146,6 +163,12 @@ final class ParameterLayout implements FlatLayout {
     }
 
     private void matrix(ParameterKind kind, int layer, Axis rows, Axis columns) {
+        if (isFourBit && kind.isProjection()) {
+            Parameter parameter = new Parameter(nextFourBit++, rows, columns, true, Initialization.ZEROS);
+            parameters.put(new Key(kind, layer), parameter);
+            fourBit.put(parameter, new ArrayList<>());
+            return;
+        }
         double deviation = config.initializerRange() * family.initialScale(kind, config.architecture());
         place(kind, layer, new Parameter(aligned(), rows, columns, true, Initialization.normal(deviation)));
     }
@@ -166,6 +189,13 @@ final class ParameterLayout implements FlatLayout {
 
     private void align() {
         next = Math.addExact(next, -next & ALIGNMENT - 1);
+    }
+
+    private void addFourBit(NamedTensor tensor) {
+        Parameter parameter = parameter(tensor.kind(), tensor.layer());
+        Parameter alone = new Parameter(0, parameter.rows(), parameter.columns(), true, parameter.initialization());
+        Objects.requireNonNull(fourBit.get(parameter))
+                .add(new ParameterTensor(tensor.name(), alone.placement(tensor), true));
     }
 
     /** A weight, and its bias if the model has one. */
@@ -217,7 +247,14 @@ final class ParameterLayout implements FlatLayout {
 
     @Override
     public Collection<Parameter> parameters() {
-        return parameters.values();
+        return parameters.values().stream()
+                .filter(parameter -> !fourBit.containsKey(parameter))
+                .toList();
+    }
+
+    /** The parameters in 4 bits with their tensors; empty if all are in the flat buffers. */
+    Map<Parameter, List<ParameterTensor>> fourBit() {
+        return fourBit;
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
@@ -26,6 +27,7 @@ public final class Parameters implements AutoCloseable {
     private final FlatLayout layout;
     private final @Nullable DeviceBuffer weights;
     private @Nullable DeviceBuffer gradients;
+    private @Nullable FourBitWeights fourBit;
 
     private Parameters(FlatLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
         this.device = device;
@@ -86,7 +88,28 @@ public final class Parameters implements AutoCloseable {
 
     /** Bytes of the weights. */
     public long bytes() {
-        return layout.count() * dtype.bytes();
+        return layout.count() * dtype.bytes() + (fourBit == null ? 0 : fourBit.bytes());
+    }
+
+    /** Adds the matrices of {@code layout} that are stored in 4 bits. They are closed with these. */
+    Parameters with(FourBitWeights matrices) {
+        fourBit = matrices;
+        return this;
+    }
+
+    /** Whether the matrices of layers are stored in 4 bits. */
+    public boolean isFourBit() {
+        return fourBit != null;
+    }
+
+    /** How the matrices of layers are stored in 4 bits, for a run's header; null if they are not. */
+    public @Nullable String fourBitFact() {
+        return fourBit == null ? null : fourBit.toString();
+    }
+
+    /** Address of a matrix of the model. One of 4 bits is decoded first, and is there until the next one is. */
+    long matrix(Parameter parameter) {
+        return fourBit != null && fourBit.has(parameter) ? fourBit.decode(parameter) : weight(parameter);
     }
 
     /** Number of elements with weight decay, at the front; a multiple of {@value FlatLayout#ALIGNMENT}. */
@@ -105,7 +128,9 @@ public final class Parameters implements AutoCloseable {
 
     /** Number of parameters of the model, without padding. */
     public long parameterCount() {
-        return layout.tensors().stream().mapToLong(ParameterTensor::count).sum();
+        long stored =
+                layout.tensors().stream().mapToLong(ParameterTensor::count).sum();
+        return stored + (fourBit == null ? 0 : fourBit.count());
     }
 
     /** Whether these have sizes but no memory. */
@@ -142,14 +167,19 @@ public final class Parameters implements AutoCloseable {
         device.fill(gradients(), 0, layout.count() * DType.F32.bytes());
     }
 
-    /** All tensors with their Hugging Face names, in the order of their offsets, without a tied head. */
+    /** All tensors with their Hugging Face names, in the order of their offsets, without a tied head and those in 4 bits. */
     public List<ParameterTensor> tensors() {
         return layout.tensors();
     }
 
+    /** The tensors that are stored in 4 bits. They can only be read. */
+    public List<ParameterTensor> fourBitTensors() {
+        return fourBit == null ? List.of() : fourBit.tensors();
+    }
+
     /** The tensor with that name. Throws if there is none. */
     public ParameterTensor tensor(String name) {
-        return layout.tensors().stream()
+        return Stream.concat(layout.tensors().stream(), fourBitTensors().stream())
                 .filter(tensor -> tensor.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new Dpo4jException("the model has no tensor " + name));
@@ -168,6 +198,10 @@ public final class Parameters implements AutoCloseable {
 
     /** Copies a tensor's weights to the host. Waits for queued work. */
     public float[] readWeights(ParameterTensor tensor) {
+        Staging.@Nullable Flat decoded = fourBit == null ? null : fourBit.decoded(tensor);
+        if (decoded != null) {
+            return readFloats(decoded, tensor.placement());
+        }
         return readFloats(flatWeights(), tensor.placement());
     }
 
@@ -180,6 +214,9 @@ public final class Parameters implements AutoCloseable {
     public void writeWeights(ParameterTensor tensor, float[] values) {
         if (values.length != tensor.count()) {
             throw new Dpo4jException(tensor.name() + " has " + tensor.count() + " elements, not " + values.length);
+        }
+        if (fourBitTensors().contains(tensor)) {
+            throw new Dpo4jException(tensor.name() + " is stored in 4 bits, which cannot be replaced");
         }
         new Staging(values.length).upload(flatWeights(), tensor.placement(), "F32", (begin, destination) -> {
             floats(destination).put(values, (int) begin, destination.remaining() / 4);
@@ -209,7 +246,7 @@ public final class Parameters implements AutoCloseable {
     Parameters copy() {
         Parameters copy = allocate(layout, device, dtype);
         device.copy(copy.weights(), weights(), layout.count() * dtype.bytes());
-        return copy;
+        return fourBit == null ? copy : copy.with(fourBit.copy());
     }
 
     private static float[] readFloats(Staging.Flat source, Placement tensor) {
@@ -234,6 +271,9 @@ public final class Parameters implements AutoCloseable {
         }
         if (gradients != null) {
             gradients.close();
+        }
+        if (fourBit != null) {
+            fourBit.close();
         }
     }
 }

@@ -56,9 +56,9 @@ final class Projection {
     void forward(long y, long x, long saved, long rows) {
         MatmulShape shape = MatmulShape.contiguous(rows, out, in, dtype, dtype).transposedB();
         if (bias == null) {
-            device.matmul(y, x, weights.weight(weight), shape, false);
+            device.matmul(y, x, weights.matrix(weight), shape, false);
         } else {
-            device.matmul(y, x, weights.weight(weight), weights.weight(bias), shape);
+            device.matmul(y, x, weights.matrix(weight), weights.weight(bias), shape);
         }
         if (lowRank != null) {
             lowRank.forward(y, out, x, saved, rows);
@@ -79,7 +79,7 @@ final class Projection {
             backwardWeight(dY, x, rows);
         }
         MatmulShape shape = MatmulShape.contiguous(rows, in, out, dtype, dtype);
-        device.matmul(dX, dY, weights.weight(weight), shape, false);
+        device.matmul(dX, dY, weights.matrix(weight), shape, false);
         if (lowRank != null) {
             lowRank.backwardInput(dX, gradient, rows);
         }

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.io.StoredTensor;
 import org.dpo4j.model.family.ModelConfig;
 
 /**
@@ -25,16 +26,16 @@ public final class StoredWeights implements AutoCloseable {
 
     private final ModelConfig config;
     private final ModelFiles files;
-    private final Map<Tensor, ModelFiles.StoredTensor> stored = new LinkedHashMap<>();
+    private final Map<Tensor, StoredTensor> stored = new LinkedHashMap<>();
 
     private StoredWeights(ModelConfig config, ModelFiles files) {
         this.config = config;
         this.files = files;
         ParameterLayout layout = new ParameterLayout(config);
-        List<ModelFiles.StoredTensor> matched = files.match(config, layout);
+        List<StoredTensor> matched = files.match(config, layout);
         for (int i = 0; i < matched.size(); i++) {
             ParameterTensor tensor = layout.tensors().get(i);
-            ModelFiles.StoredTensor found = matched.get(i);
+            StoredTensor found = matched.get(i);
             stored.put(new Tensor(tensor.name(), tensor.shape(), found.entry().dtype()), found);
         }
     }
@@ -66,7 +67,7 @@ public final class StoredWeights implements AutoCloseable {
 
     /** Fills {@code destination} with bytes of a tensor of {@link #tensors} from {@code offset} on. */
     public void read(Tensor tensor, long offset, ByteBuffer destination) {
-        ModelFiles.StoredTensor found = stored.get(tensor);
+        StoredTensor found = stored.get(tensor);
         if (found == null) {
             throw new IllegalArgumentException(tensor.name() + " is not a tensor of this model");
         }

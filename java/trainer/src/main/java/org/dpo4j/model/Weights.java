@@ -32,6 +32,11 @@ record Weights(
         return base.weight(parameter);
     }
 
+    /** Address of the matrix of a projection. A 4-bit matrix is decoded first, and is there until the next one is. */
+    long matrix(Parameter parameter) {
+        return base.matrix(parameter);
+    }
+
     /** Address of the gradient of a parameter of the model, or {@link #FROZEN}. */
     long gradient(Parameter parameter) {
         return isFrozen() ? FROZEN : base.gradient(parameter);

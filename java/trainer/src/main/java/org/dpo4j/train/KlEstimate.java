@@ -15,9 +15,11 @@ import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.data.source.RowSource;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.FourBit;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
@@ -69,7 +71,9 @@ public record KlEstimate(double mean, double standardError, int samples) {
     }
 
     private static <T> T use(Path directory, TrainOptions options, Device device, RunListener listener, Use<T> work) {
-        try (Model model = Model.load(directory, device, options.storage(device), new LoadingReport(listener))) {
+        DType storage = options.storage(device);
+        FourBit fourBit = options.lora().fourBit(storage);
+        try (Model model = Model.load(directory, device, storage, fourBit, new LoadingReport(listener))) {
             return work.apply(model);
         }
     }

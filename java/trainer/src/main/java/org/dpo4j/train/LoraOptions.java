@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.regex.Pattern;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.QuantType;
+import org.dpo4j.model.FourBit;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.LoraTargets;
 import org.jspecify.annotations.Nullable;
@@ -83,6 +86,59 @@ public final class LoraOptions extends OptionGroup {
             description = "Other values of lora_alpha for some modules, likewise (alpha_pattern of PEFT).")
     OptionMap loraAlphaPattern = OptionMap.EMPTY;
 
+    /** Whether the matrices of the base model's layers are stored in 4 bits. */
+    @Option(
+            names = "--load_in_4bit",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "QLoRA: store the base model's linear layers in 4 bits, as bitsandbytes does; default false."
+                    + " Needs use_peft.")
+    @Nullable
+    Boolean loadIn4bit;
+
+    /** The numbers that 4-bit codes stand for; null: nf4. */
+    @Option(
+            names = "--bnb_4bit_quant_type",
+            description = "With load_in_4bit, the numbers that codes stand for: ${COMPLETION-CANDIDATES}; default nf4.")
+    @Nullable
+    FourBitType bnb4bitQuantType;
+
+    /** Whether absmax values are stored in 8 bits. */
+    @Option(
+            names = "--use_bnb_nested_quant",
+            arity = "0..1",
+            fallbackValue = "true",
+            description =
+                    "With load_in_4bit, store the absmax of each 64 weights in 8 bits instead of 32; default false.")
+    @Nullable
+    Boolean useBnbNestedQuant;
+
+    /** Only {@code dtype} is possible; null: {@code dtype}. */
+    @Option(
+            names = "--bnb_4bit_compute_dtype",
+            description = "With load_in_4bit, the dtype of products. Only dtype, the default, is supported, as in TRL.")
+    @Nullable
+    Precision bnb4bitComputeDtype;
+
+    /**
+     * How the base model is stored in 4 bits; null if it is not.
+     *
+     * @param storage of the other weights
+     */
+    @Nullable
+    FourBit fourBit(DType storage) {
+        if (loadIn4bit == null || !loadIn4bit) {
+            return null;
+        }
+        if (bnb4bitComputeDtype != null && bnb4bitComputeDtype.storage() != storage) {
+            throw new Dpo4jException("bnb_4bit_compute_dtype is " + bnb4bitComputeDtype + ", but dtype is "
+                    + Precision.of(storage) + "; set both to the same, or leave bnb_4bit_compute_dtype out");
+        }
+        return new FourBit(
+                bnb4bitQuantType == null ? QuantType.NF4 : bnb4bitQuantType.type(),
+                useBnbNestedQuant != null && useBnbNestedQuant);
+    }
+
     /** The adapters to train; null if all weights are trained. */
     public @Nullable LoraConfig config() {
         if (!usePeft) {
@@ -133,13 +189,27 @@ public final class LoraOptions extends OptionGroup {
                 }
             });
         }
+        if (loadIn4bit == null || !loadIn4bit) {
+            checkWithout4bit();
+        }
         config();
+    }
+
+    private void checkWithout4bit() {
+        values().forEach((name, value) -> {
+            boolean isOf4bit = name.startsWith("bnb_4bit") || name.equals("use_bnb_nested_quant");
+            if (isOf4bit && !value.equals(FourBitType.NF4) && !value.equals(false)) {
+                throw new Dpo4jException(name + " is " + value
+                        + " but load_in_4bit is false; set load_in_4bit to true, or leave it out");
+            }
+        });
     }
 
     /** A file of TRL may state its defaults although nothing reads them. */
     private static boolean isDefault(String name, Object value) {
         return switch (name) {
-            case "use_peft" -> true;
+            case "use_peft", "load_in_4bit", "bnb_4bit_quant_type", "bnb_4bit_compute_dtype", "use_bnb_nested_quant" ->
+                true; // an adapter that is trained on has them too
             case "lora_dropout" -> value.equals(0.0) || value.equals(0.05);
             case "lora_r" -> value.equals(DEFAULT_RANK);
             case "lora_alpha" -> value.equals(DEFAULT_ALPHA);

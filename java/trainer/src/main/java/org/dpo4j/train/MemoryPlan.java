@@ -25,6 +25,7 @@ import org.dpo4j.model.PassMemory;
  * both. Otherwise the reference is there during training, and the run needs their sum.
  *
  * @param frozenWeights those of the base model if an adapter is trained; else 0
+ * @param isFourBit whether the matrices of the base model's layers are in 4 bits, with a workspace for one decoded matrix
  * @param weights those that are trained, in their dtype
  * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
  * @param gradients f32
@@ -39,6 +40,7 @@ import org.dpo4j.model.PassMemory;
  */
 public record MemoryPlan(
         long frozenWeights,
+        boolean isFourBit,
         long weights,
         long masterWeights,
         long gradients,
@@ -79,6 +81,7 @@ public record MemoryPlan(
         Parameters parameters = model.trained();
         return new MemoryPlan(
                 model.adapter() == null ? 0 : model.parameters().bytes(),
+                model.parameters().isFourBit(),
                 parameters.bytes(),
                 Optimizer.masterBytes(parameters, options),
                 DType.F32.bytes() * parameters.count(),
@@ -117,6 +120,8 @@ public record MemoryPlan(
         List<String> ways = new ArrayList<>();
         if (frozenWeights == 0) {
             ways.add("set use_peft, to train an adapter instead of all weights");
+        } else if (!isFourBit) {
+            ways.add("set load_in_4bit");
         }
         if (masterWeights > 0) {
             ways.add("set bf16_stochastic_round and adam_moments_dtype bfloat16");
@@ -150,7 +155,7 @@ public record MemoryPlan(
     Map<String, Long> parts() {
         PassMemory training = passes.training();
         Map<String, Long> parts = new LinkedHashMap<>();
-        parts.put("frozen weights", frozenWeights);
+        parts.put(isFourBit ? "frozen weights, most in 4 bits" : "frozen weights", frozenWeights);
         parts.put("weights", weights);
         parts.put("master weights", masterWeights);
         parts.put("gradients", gradients);

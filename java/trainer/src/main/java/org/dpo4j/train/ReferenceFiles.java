@@ -62,7 +62,8 @@ final class ReferenceFiles {
                 "\n",
                 "version " + VERSION,
                 "weights " + weights,
-                "dtype " + planned.parameters().dtype(),
+                "dtype " + planned.parameters().dtype() + " "
+                        + planned.parameters().fourBitFact(),
                 "tail factor " + sums.tailFactor(),
                 "device " + planned.device().arithmetic(),
                 "trainer " + ProgramFiles.state(ReferenceFiles.class, "org/dpo4j"),

@@ -290,6 +290,29 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
         return self();
     }
 
+    public B loadIn4bit(boolean value) {
+        lora.loadIn4bit = value;
+        return self();
+    }
+
+    /** {@code bnb_4bit_quant_type}. */
+    public B bnb4bitQuantType(FourBitType value) {
+        lora.bnb4bitQuantType = value;
+        return self();
+    }
+
+    /** {@code bnb_4bit_compute_dtype}. */
+    public B bnb4bitComputeDtype(Precision value) {
+        lora.bnb4bitComputeDtype = value;
+        return self();
+    }
+
+    /** {@code use_bnb_nested_quant}. */
+    public B useBnbNestedQuant(boolean value) {
+        lora.useBnbNestedQuant = value;
+        return self();
+    }
+
     public B loraR(int value) {
         lora.loraR = value;
         return self();

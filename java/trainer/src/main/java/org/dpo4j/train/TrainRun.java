@@ -17,6 +17,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Adapter;
 import org.dpo4j.model.EmbeddingNoise;
+import org.dpo4j.model.FourBit;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
@@ -68,8 +69,7 @@ final class TrainRun {
             OutputDirectory output) {
         Map<String, String> facts = new LinkedHashMap<>();
         try (Device device = options.device().open(notice -> facts.put("notice", notice));
-                Model model = Model.load(
-                        options.model().directory(), device, options.storage(device), new LoadingReport(listener))) {
+                Model model = load(options, device, listener)) {
             addAdapter(model, options);
             requireFinite(model, options);
             requireSavable(model, options);
@@ -116,6 +116,12 @@ final class TrainRun {
         }
     }
 
+    private static Model load(TrainOptions options, Device device, RunListener listener) {
+        DType storage = options.storage(device);
+        FourBit fourBit = options.lora().fourBit(storage);
+        return Model.load(options.model().directory(), device, storage, fourBit, new LoadingReport(listener));
+    }
+
     private static void putIfAny(Map<String, String> facts, String name, @Nullable String value) {
         if (value != null) {
             facts.put(name, value);
@@ -153,6 +159,11 @@ final class TrainRun {
     private static void addAdapter(Model model, TrainOptions options) {
         LoraConfig lora = options.lora().config();
         if (lora == null) {
+            if (model.parameters().isFourBit() && model.adapter() == null) {
+                throw new Dpo4jException(options.model().directory()
+                        + " has 4-bit weights, or load_in_4bit is true, and these cannot be trained; set use_peft to"
+                        + " true, to train an adapter");
+            }
             if (model.adapter() != null && options.reference().isSynced()) {
                 throw new Dpo4jException(
                         "sync_ref_model is true, but " + options.model().directory()
@@ -286,6 +297,7 @@ final class TrainRun {
         Parameters parameters = model.trained();
         facts.put("device", model.device().description());
         facts.put("dtype", weights(parameters.dtype(), options) + saved(model, options));
+        putIfAny(facts, "4-bit weights", model.parameters().fourBitFact());
         facts.put("model", options.model().directory() + ", " + trainedShare(model));
         if (model.adapter() != null) {
             facts.put("adapter", adapter(model, model.adapter(), options));

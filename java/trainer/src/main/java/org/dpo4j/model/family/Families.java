@@ -85,7 +85,7 @@ public final class Families {
         for (String key : EXPERTS) {
             config.refuse(key, "a mixture of experts is not supported; use a dense model");
         }
-        config.refuse("quantization_config", "quantized weights are not supported; save dense float weights first");
+        checkQuantization(config.json().path("quantization_config"));
         config.refuse("per_layer_config", "a heterogeneous model, with layers of several sizes, is not supported");
         config.refuse("clip_qkv", "clipped queries, keys and values are not supported; use a model without");
         for (String key : List.of("is_encoder_decoder", "add_cross_attention")) {
@@ -96,6 +96,16 @@ public final class Families {
                 !isBidirectional.asBoolean(false) && !isBidirectional.isTextual(),
                 "use_bidirectional_attention is " + isBidirectional
                         + ": only causal attention is supported; use a causal model");
+    }
+
+    private static void checkQuantization(JsonNode quantization) {
+        boolean isFourBit =
+                quantization.path("quant_method").asText("bitsandbytes").equals("bitsandbytes")
+                        && quantization.path("load_in_4bit").asBoolean(false);
+        check(
+                quantization.isMissingNode() || quantization.isNull() || isFourBit,
+                "quantization_config is set: of quantized weights only those with load_in_4bit of bitsandbytes are"
+                        + " supported; save dense float weights first");
     }
 
     /** The family with that {@code model_type}. Throws if it is not supported. */

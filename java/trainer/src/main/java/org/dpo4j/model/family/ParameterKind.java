@@ -55,6 +55,14 @@ public enum ParameterKind {
     /** [hiddenSize]. */
     LAST_NORM_BIAS;
 
+    /** Whether it is the matrix of a linear layer inside of a layer, which can have adapters or be stored in 4 bits. */
+    public boolean isProjection() {
+        return switch (this) {
+            case QKV, ATTENTION_OUTPUT, GATE_UP, UP, DOWN -> true;
+            default -> false;
+        };
+    }
+
     /** The kind of this weight's bias; null if no model has one. */
     public @Nullable ParameterKind bias() {
         return switch (this) {

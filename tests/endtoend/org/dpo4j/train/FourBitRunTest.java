@@ -1,0 +1,184 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.decoder.QuantType;
+import org.dpo4j.model.FourBit;
+import org.dpo4j.model.LoadProgress;
+import org.dpo4j.model.LoraConfig;
+import org.dpo4j.model.LoraTargets;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.ParameterTensor;
+import org.dpo4j.model.TestFiles;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.report.Metrics;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs that train LoRA adapters on a base model in 4 bits, from files to files. */
+class FourBitRunTest {
+    private static final boolean IS_CPU =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+    }
+
+    private DpoOptions.Builder lora(String output) {
+        return TinyRun.options(directory, output)
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .usePeft(true)
+                .loraR(4)
+                .loraTargetModules("all-linear")
+                .perDeviceTrainBatchSize(2)
+                .maxSteps(4)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    private DpoOptions.Builder fourBit(String output) {
+        return lora(output).loadIn4bit(true).useBnbNestedQuant(true);
+    }
+
+    private static List<Metrics> train(DpoOptions.Builder options) {
+        return DpoTrainer.train(options.build(), metrics -> {});
+    }
+
+    private byte[] adapter(String output) throws IOException {
+        return Files.readAllBytes(directory.resolve(output).resolve("adapter_model.safetensors"));
+    }
+
+    /** Writes a model of floats that are the values of the 4-bit weights. */
+    private Path decoded(Path from, FourBit fourBit) {
+        Path to = directory.resolve("decoded");
+        try (Device device = Devices.cpu(1);
+                Model dense = Model.load(directory.resolve("model"), device, DType.F32);
+                Model model = Model.load(from, device, DType.F32, fourBit, LoadProgress.NONE)) {
+            assertThat(model.parameters().fourBitTensors()).hasSize(2 * 7);
+            for (ParameterTensor tensor : model.parameters().fourBitTensors()) {
+                float[] values = model.parameters().readWeights(tensor);
+                ParameterTensor same = dense.parameters().tensor(tensor.name());
+                assertThat(values).isNotEqualTo(dense.parameters().readWeights(same));
+                dense.parameters().writeWeights(same, values);
+            }
+            dense.save(to, DType.F32);
+        }
+        return to;
+    }
+
+    /** The decoded values are the weights, so every bit is that of a run whose base model has these values as floats. */
+    @Test
+    void theResultHasTheBitsOfLoraOnTheDecodedWeights() throws IOException {
+        byte[] before = Files.readAllBytes(directory.resolve("model/model.safetensors"));
+        List<Metrics> history = train(fourBit("four"));
+        Path decoded = decoded(directory.resolve("model"), new FourBit(QuantType.NF4, true));
+        List<Metrics> expected = train(lora("dense").modelNameOrPath(decoded));
+        assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
+        for (int i = 0; i < expected.size(); i++) {
+            for (String name : TinyRun.METRICS) {
+                assertThat(history.get(i).values().get(name))
+                        .as("%s of step %d", name, i + 1)
+                        .isEqualTo(expected.get(i).values().get(name));
+            }
+        }
+        Map<String, float[]> trained = TestFiles.floatTensors(directory.resolve("four/adapter_model.safetensors"));
+        assertThat(trained)
+                .usingRecursiveComparison()
+                .isEqualTo(TestFiles.floatTensors(directory.resolve("dense/adapter_model.safetensors")));
+        train(fourBit("fp4").bnb4bitQuantType(FourBitType.FP4));
+        assertThat(adapter("fp4")).isNotEqualTo(adapter("four"));
+        train(fourBit("plain").useBnbNestedQuant(false));
+        assertThat(adapter("plain")).isNotEqualTo(adapter("four"));
+        assertThat(Files.readAllBytes(directory.resolve("model/model.safetensors")))
+                .isEqualTo(before);
+    }
+
+    @Test
+    void aCheckpointGoesOnWithTheSameBits() throws IOException {
+        train(fourBit("never"));
+        train(fourBit("all").saveStrategy(SaveStrategy.STEPS).saveSteps(2));
+        String checkpoint = directory.resolve("all/checkpoint-2").toString();
+        train(fourBit("from").resumeFromCheckpoint(checkpoint));
+        assertThat(adapter("from")).isEqualTo(adapter("never"));
+        assertRefused(
+                () -> train(fourBit("other").useBnbNestedQuant(false).resumeFromCheckpoint(checkpoint)),
+                "use_bnb_nested_quant");
+        assertRefused(() -> train(lora("dense").resumeFromCheckpoint(checkpoint)), "load_in_4bit");
+    }
+
+    @Test
+    void anAdapterIsTrainedOn() throws IOException {
+        train(fourBit("first"));
+        List<Metrics> history = train(TinyRun.options(directory, "second")
+                .modelNameOrPath(directory.resolve("first"))
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .loadIn4bit(true)
+                .useBnbNestedQuant(true)
+                .maxSteps(2));
+        assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
+        assertThat(adapter("second")).isNotEqualTo(adapter("first"));
+    }
+
+    @Test
+    void whatFourBitsCannotDoIsRefused() {
+        assertRefused(() -> train(TinyRun.options(directory, "a").device("cpu").loadIn4bit(true)), "4-bit", "use_peft");
+        assertRefused(() -> lora("b").bnb4bitQuantType(FourBitType.FP4).build(), "fp4 but load_in_4bit is false");
+        assertRefused(() -> lora("c").useBnbNestedQuant(true).build(), "use_bnb_nested_quant", "load_in_4bit is false");
+        assertRefused(
+                () -> train(fourBit("d").bnb4bitComputeDtype(Precision.BFLOAT16)),
+                "bnb_4bit_compute_dtype is bfloat16, but dtype is float32");
+    }
+
+    /** Llama-3.1-8B with an adapter of rank 16 of all linear layers, and steps of 4 Ki tokens in two micro-batches. */
+    @Test
+    void aModelOf8BFitsInto16Gb() {
+        DpoOptions options = TinyRun.options()
+                .dtype(Precision.BFLOAT16)
+                .usePeft(true)
+                .loraR(16)
+                .perDeviceTrainBatchSize(2)
+                .perDeviceEvalBatchSize(2)
+                .gradientAccumulationSteps(2)
+                .maxSteps(1)
+                .build();
+        int[] prompt = new int[512];
+        List<PreferencePair> pairs = IntStream.range(0, 4)
+                .mapToObj(i -> new PreferencePair(i + 1, prompt, new int[256], new int[256]))
+                .toList();
+        try (Device device = Devices.cpu(1);
+                Model model = Model.planned(
+                        Llama.config(128_256, 4096, 14_336, 32, 32, 8, 131_072, false),
+                        device,
+                        DType.BF16,
+                        new FourBit(QuantType.NF4, true))) {
+            model.addAdapter(new LoraConfig(16, 32, new LoraTargets.AllLinear(), false, Map.of(), Map.of()), null, 1);
+            Objective objective = new PreferenceObjective(model, pairs, List.of(), options, 1 << 28);
+            Steps steps = TinyRun.steps(objective.rows(), options.train());
+            MemoryPlan plan = MemoryPlan.of(
+                    objective, steps, ReferencePlanner.plan(objective, steps, options.train()), options.train());
+            assertThat(plan.bytes()).as("%s", plan).isLessThan(16_000_000_000L);
+            assertThat(plan.toString()).contains("frozen weights, most in 4 bits 5.9 GB");
+            plan.check(16_000_000_000L);
+            assertThat(model.parameters().fourBitFact())
+                    .isEqualTo("6,979,321,856 weights in 4.13 bits each; one matrix at a time is decoded, to 234.9 MB"
+                            + " of bfloat16");
+        }
+    }
+}
