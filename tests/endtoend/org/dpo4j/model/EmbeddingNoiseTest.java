@@ -90,7 +90,7 @@ class EmbeddingNoiseTest {
         EmbeddingNoise noise = new EmbeddingNoise(ALPHA, SEED);
         try (Model model = Model.create(CONFIG, device, DType.F32, 3);
                 TrainingModel noisy = new TrainingModel(
-                        model, new TrainingModel.Options(CompletionSums.PLAIN, logits, hasGraphs, noise));
+                        model, new TrainingModel.Options(CompletionSums.PLAIN, logits, hasGraphs, noise, false));
                 TrainingModel plain = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN))) {
             Parameters parameters = model.parameters();
             long address = parameters.weight(model.weights().layout().parameter(ParameterKind.EMBEDDING));

@@ -6,6 +6,7 @@ import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
@@ -36,6 +37,35 @@ class ScoringModelTest {
             assertThat(new float[] {swapped[9], swapped[10]}).containsExactly(together[0], together[1]);
         }
         assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
+    }
+
+    /** Layers share memory also if only the second has adapters, or larger ones. */
+    @OnEachDevice
+    void layersMayDifferInTheirAdapters(On on) {
+        LoraTargets some = new LoraTargets.Matching(".*layers\\.(0\\..*q_proj|1\\..*(q|v|o|up|down)_proj)");
+        LoraConfig lora = new LoraConfig(3, 6, some, false, Map.of(".*layers\\.1\\..*", 30), Map.of());
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32)) {
+            float[] before = logprobs(model);
+            model.addAdapter(lora, null, 3);
+            for (ParameterTensor tensor : model.trained().tensors()) {
+                float[] values = new float[Math.toIntExact(tensor.count())];
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = (i % 7 - 3) / 16f;
+                }
+                model.trained().writeWeights(tensor, values);
+            }
+            try (TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN))) {
+                assertThat(logprobs(model))
+                        .isEqualTo(logprobs(training, List.of(SHORT, LONG)))
+                        .isNotEqualTo(before);
+            }
+        }
+    }
+
+    private static float[] logprobs(Model model) {
+        try (ScoringModel scoring = new ScoringModel(model, CompletionSums.PLAIN)) {
+            return logprobs(scoring, List.of(SHORT, LONG));
+        }
     }
 
     /**

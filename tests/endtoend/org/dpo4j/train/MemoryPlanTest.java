@@ -106,14 +106,18 @@ class MemoryPlanTest {
         }
     }
 
-    /** Learned positions, and the gradient of an input that both branches have. */
+    /** Learned positions, and the gradient of an input that both branches have; activations kept, and computed again. */
     @OnEachDevice
     void thePlanIsThePeakOfOtherBlocks(On on) {
-        DpoOptions options = evaluated().build();
         for (ModelConfig config : GptConfigs.ALL) {
-            assertPlanIsPeak(
-                    on, config, options.train(), model -> new PreferenceObjective(model, PAIRS, PAIRS, options));
+            assertThat(peak(on, config, true)).isLessThan(peak(on, config, false));
         }
+    }
+
+    private static long peak(On on, ModelConfig config, boolean areRecomputed) {
+        DpoOptions options = evaluated().gradientCheckpointing(areRecomputed).build();
+        return assertPlanIsPeak(
+                on, config, options.train(), model -> new PreferenceObjective(model, PAIRS, PAIRS, options));
     }
 
     /** The logits of a micro-batch do not fit; and the reference needs more memory than training. */
@@ -234,6 +238,13 @@ class MemoryPlanTest {
             assertThat(plan.weights() + plan.gradients() + plan.state()).isEqualTo(10 * parameters);
             long row = 32 * 94_344 + 2 * (4 * 4096 + 2 * 14_336 + 4096 + 6144);
             assertThat(plan.passes().training().activations()).isBetween(8192 * row, 8192 * (row + 20_000));
+            long inputsAndOneLayer = row - 31 * (94_344 - 2 * 4096);
+            MemoryPlan less = eightBillion(device, 4, small().gradientCheckpointing(true));
+            assertThat(less.passes().training().activations())
+                    .isBetween(8192 * inputsAndOneLayer, 8192 * (inputsAndOneLayer + 20_000));
+            assertThat(plan.bytes() - less.bytes())
+                    .isEqualTo(plan.passes().training().activations()
+                            - less.passes().training().activations());
             assertGigabytes(plan, 106.9);
             assertThat(plan.bytes() + plan.weights())
                     .as("with a second, frozen copy")

@@ -80,7 +80,8 @@ class StartReadsTest {
                     objective.facts(),
                     objective.passes(
                             steps,
-                            ReferencePlanner.plan(objective, steps, options).passes()),
+                            ReferencePlanner.plan(objective, steps, options).passes(),
+                            options.step()),
                     objective.tokens(IntStream.range(0, rows.size()).toArray()));
         }
     }

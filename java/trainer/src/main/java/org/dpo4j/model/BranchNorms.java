@@ -81,6 +81,11 @@ final class BranchNorms {
         return normed;
     }
 
+    /** Whether a norm is after the branch. */
+    boolean hasAfter() {
+        return after != null;
+    }
+
     /** Where the branch writes its output, for {@link #forwardAfter} to leave its result in {@code branch}. */
     long output(long branch, Saved saved) {
         return after == null ? branch : saved.output;

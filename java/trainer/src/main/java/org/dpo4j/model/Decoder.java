@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Computes the hidden states before the last norm from token ids: embedding tables and layers, forward and backward. The
- * caller owns the memory. In training each layer has its own activations. Otherwise all layers share one set and update the hidden
- * states in place, so memory does not grow with depth. The calls and the bits are the same.
+ * caller owns the memory. In training each layer has its own activations, or its own input only: then backward computes the
+ * activations of a layer again from its input, into memory that all layers share. Without backward all layers share one set and
+ * update the hidden states in place, so memory does not grow with depth. The calls and the bits are the same.
  */
 final class Decoder implements AutoCloseable {
     private final Device device;
@@ -59,16 +60,42 @@ final class Decoder implements AutoCloseable {
      * Results of a forward pass.
      *
      * @param out [rows, hiddenSize], hidden states after the last layer
-     * @param layers activations of each layer, or the same ones for all
+     * @param layers activations of each layer
+     * @param isShared whether those of all layers, except their inputs, are in the same memory
      */
-    record Activations(long out, List<Layer.Saved> layers, Layer.Scratch scratch) {}
+    record Activations(long out, List<Layer.Saved> layers, boolean isShared, Layer.Scratch scratch) {}
 
     /** Places one set of activations for all layers. No backward pass can follow. Places {@code out} first. */
     Activations placeShared(Layout layout, int rows) {
         long out = placeHidden(layout, rows);
-        Layer.Saved shared = layers.get(0).placeSaved(layout, rows, out, out);
-        return new Activations(
-                out, Collections.nCopies(layers.size(), shared), layers.get(0).placeScratch(layout, rows));
+        List<Layer.Saved> shared = placeTogether(layout, rows, Collections.nCopies(layers.size(), out), out);
+        return new Activations(out, shared, true, layers.get(0).placeScratch(layout, rows));
+    }
+
+    /**
+     * Places the input of each layer, and one set of the other activations for all layers. {@link #backward} then computes the
+     * activations of a layer again before it reads them (gradient checkpointing, Chen et al. 2016). Places {@code out} first.
+     */
+    Activations placeInputs(Layout layout, int rows) {
+        long out = placeHidden(layout, rows);
+        List<Long> inputs = new ArrayList<>();
+        for (int i = 0; i < layers.size(); i++) {
+            inputs.add(placeHidden(layout, rows));
+        }
+        List<Layer.Saved> shared = placeTogether(layout, rows, inputs, placeHidden(layout, rows));
+        return new Activations(out, shared, true, layers.get(0).placeScratch(layout, rows));
+    }
+
+    /** Places the activations of all layers in the same memory. Layers with larger adapters need more of it. */
+    private List<Layer.Saved> placeTogether(Layout layout, int rows, List<Long> inputs, long middle) {
+        long bytes = layers.stream()
+                .mapToLong(layer -> Layout.bytes(counted -> layer.placeSaved(counted, rows, 0, 0)))
+                .max()
+                .orElse(0);
+        long begin = layout.allocate(bytes);
+        return IntStream.range(0, layers.size())
+                .mapToObj(i -> layers.get(i).placeSaved(new Layout(begin), rows, inputs.get(i), middle))
+                .toList();
     }
 
     /** Places activations for each layer, for {@link #backward} to read. Places {@code out} first. */
@@ -78,7 +105,7 @@ final class Decoder implements AutoCloseable {
         for (Layer layer : layers) {
             kept.add(layer.placeSaved(layout, rows, placeHidden(layout, rows), placeHidden(layout, rows)));
         }
-        return new Activations(out, List.copyOf(kept), layers.get(0).placeScratch(layout, rows));
+        return new Activations(out, List.copyOf(kept), false, layers.get(0).placeScratch(layout, rows));
     }
 
     /** Places the memory that {@link #backward} writes. */
@@ -147,14 +174,18 @@ final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Queues the backward pass after a forward pass with {@link #placeKept}. Adds to the gradients of all layers and of
-     * the embedding tables.
+     * Queues the backward pass after a forward pass with {@link #placeKept} or {@link #placeInputs}. Adds to the gradients of
+     * all layers and of the embedding tables. After the forward pass, shared memory still has the activations of the last layer.
      *
      * @param dHidden [rows, hiddenSize], the gradient of {@code activations.out}; it is overwritten
      */
     void backward(Pass pass, EmbeddedRows rows, long dHidden, Activations activations, Layer.Gradients gradients) {
         for (int i = layers.size() - 1; i >= 0; i--) {
-            layers.get(i).backward(pass, dHidden, activations.layers.get(i), activations.scratch, gradients);
+            Layer.Saved saved = activations.layers.get(i);
+            if (activations.isShared && i < layers.size() - 1) {
+                layers.get(i).recompute(pass, saved, activations.scratch);
+            }
+            layers.get(i).backward(pass, dHidden, saved, activations.scratch, gradients);
         }
         if (!weights.isFrozen()) {
             backwardEmbedding(rows, dHidden);

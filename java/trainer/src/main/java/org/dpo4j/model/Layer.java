@@ -110,34 +110,51 @@ final class Layer {
      *     in} is already computed
      */
     void forward(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
-        if (isParallel) {
-            forwardParallel(pass, before, saved, scratch, cache);
+        int rows = pass.rows();
+        long input = forwardToMlp(pass, before, saved, scratch, cache);
+        mlp.forward(mlpNorms.output(scratch.branch, saved.mlpNorms), input, saved.mlp, scratch.inner, rows);
+        mlpNorms.forwardAfter(scratch.branch, saved.mlpNorms, rows);
+    }
+
+    /**
+     * Computes what {@link #backward} reads again, with the same bits, from {@code in}: all that forward computes, without the
+     * result of the MLP if no norm reads it.
+     */
+    void recompute(Pass pass, Saved saved, Scratch scratch) {
+        if (mlpNorms.hasAfter()) {
+            forward(pass, 0, saved, scratch, null);
         } else {
-            forwardSerial(pass, before, saved, scratch, cache);
+            long input = forwardToMlp(pass, 0, saved, scratch, null);
+            mlp.recompute(input, saved.mlp, scratch.inner, pass.rows());
         }
     }
 
-    private void forwardSerial(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
+    /** Computes all but the MLP's branch. Returns the address of its input. */
+    private long forwardToMlp(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
+        return isParallel
+                ? forwardParallel(pass, before, saved, scratch, cache)
+                : forwardSerial(pass, before, saved, scratch, cache);
+    }
+
+    private long forwardSerial(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
         int rows = pass.rows();
         long branch = scratch.branch;
         long input = attentionNorms.forwardBefore(scratch.normed, saved.attentionNorms, saved.in, before, branch, rows);
         long output = attentionNorms.output(branch, saved.attentionNorms);
         attention.forward(output, input, saved.attention, scratch.attentionWorkspace, pass, cache);
         attentionNorms.forwardAfter(branch, saved.attentionNorms, rows);
-        input = mlpNorms.forwardBefore(scratch.normed, saved.mlpNorms, saved.middle, saved.in, branch, rows);
-        mlp.forward(mlpNorms.output(branch, saved.mlpNorms), input, saved.mlp, scratch.inner, rows);
-        mlpNorms.forwardAfter(branch, saved.mlpNorms, rows);
+        return mlpNorms.forwardBefore(scratch.normed, saved.mlpNorms, saved.middle, saved.in, branch, rows);
     }
 
     /** The MLP's input is computed before {@code middle}, which may be in the place of {@code in}. */
-    private void forwardParallel(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
+    private long forwardParallel(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
         int rows = pass.rows();
         long branch = scratch.branch;
         long input = attentionNorms.forwardBefore(scratch.normed, saved.attentionNorms, saved.in, before, branch, rows);
         attention.forward(branch, input, saved.attention, scratch.attentionWorkspace, pass, cache);
         input = mlpNorms.forwardBefore(scratch.normed, saved.mlpNorms, saved.in, 0, 0, rows);
         Residual.forward(device, saved.middle, saved.in, branch, (long) rows * hiddenSize, dtype);
-        mlp.forward(branch, input, saved.mlp, scratch.inner, rows);
+        return input;
     }
 
     /**

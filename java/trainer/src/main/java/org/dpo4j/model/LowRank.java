@@ -59,9 +59,7 @@ final class LowRank {
 
     /** y += scale h B^T, where y has {@code outputs} elements a row. Writes h[rows, width]. */
     void forward(long y, int outputs, long x, long h, long rows) {
-        MatmulShape hidden =
-                MatmulShape.contiguous(rows, width(), in, dtype, dtype).transposedB();
-        device.matmul(h, x, parameters.weight(a), hidden, false);
+        forwardHidden(x, h, rows);
         for (int i = 0; i < targets.size(); i++) {
             Target target = targets.get(i);
             MatmulShape shape = MatmulShape.contiguous(rows, target.outputs(), rank, dtype, dtype)
@@ -70,6 +68,13 @@ final class LowRank {
                     .withAlpha(target.scale);
             device.matmul(output(y, target), hidden(h, i), parameters.weight(target.b), shape, true);
         }
+    }
+
+    /** Writes h[rows, width] = x A^T. */
+    void forwardHidden(long x, long h, long rows) {
+        MatmulShape shape =
+                MatmulShape.contiguous(rows, width(), in, dtype, dtype).transposedB();
+        device.matmul(h, x, parameters.weight(a), shape, false);
     }
 
     /** Adds to the gradients of A and B. Writes the gradient of h to dH[rows, width]. */

@@ -69,6 +69,15 @@ final class Mlp {
         down.forward(branch, inner, saved.downSaved, rows);
     }
 
+    /** Computes {@code saved} as {@link #forward} does, without {@code branch}. */
+    void recompute(long normed, Saved saved, long inner, int rows) {
+        up.forward(saved.up, normed, saved.upSaved, rows);
+        if (down.hasAdapters()) {
+            Activation.forward(device, function, inner, saved.up, shape(rows));
+            down.recompute(inner, saved.downSaved, rows);
+        }
+    }
+
     /**
      * Writes the gradient of {@code normed}, and adds to the gradients of the weights. Recomputes {@code inner} if a
      * gradient is computed from it.

@@ -48,6 +48,17 @@ final class Projection {
         return !weights.isFrozen() || lowRank != null;
     }
 
+    boolean hasAdapters() {
+        return lowRank != null;
+    }
+
+    /** Computes {@code saved} as {@link #forward} does, without y. */
+    void recompute(long x, long saved, long rows) {
+        if (lowRank != null) {
+            lowRank.forwardHidden(x, saved, rows);
+        }
+    }
+
     /**
      * y[rows, out] = x[rows, in] W^T + b.
      *

@@ -27,14 +27,17 @@ final class TrainingDecoder implements AutoCloseable {
 
     private final Device device;
     private final Decoder decoder;
+    private final boolean isRecomputed;
     private final Graphs graphs;
     private final Arena arena;
     /** Only for dHidden, so that its address does not depend on the rows. {@code out} is first in the other arena. */
     private final Arena gradientArena;
 
-    TrainingDecoder(Model model, boolean hasGraphs) {
+    /** {@code isRecomputed}: whether backward computes activations again. */
+    TrainingDecoder(Model model, boolean hasGraphs, boolean isRecomputed) {
         device = model.device();
         decoder = new Decoder(model);
+        this.isRecomputed = isRecomputed;
         graphs = new Graphs(device, hasGraphs);
         arena = new Arena(device);
         gradientArena = new Arena(device);
@@ -89,19 +92,25 @@ final class TrainingDecoder implements AutoCloseable {
         Forward forward = new Forward(
                 pass,
                 noisy,
-                arena.layout(layout -> place(layout, rows)),
+                arena.layout(layout -> place(layout, rows, isRecomputed)),
                 gradientArena.layout(layout -> decoder.placeHidden(layout, rows)));
         graphs.run(forward.key(), forward::queue);
         return forward;
     }
 
-    private Buffers place(Layout layout, int rows) {
-        return new Buffers(decoder.placeKept(layout, rows), decoder.placeGradients(layout, rows));
+    private Buffers place(Layout layout, int rows, boolean areRecomputed) {
+        return new Buffers(
+                areRecomputed ? decoder.placeInputs(layout, rows) : decoder.placeKept(layout, rows),
+                decoder.placeGradients(layout, rows));
     }
 
-    /** Bytes of device memory of activations and their gradients in a pass of {@code rows} rows. */
-    long activationBytes(int rows) {
-        return Layout.bytes(layout -> place(layout, rows)) + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
+    /**
+     * Bytes of device memory of activations and their gradients in a pass of {@code rows} rows, whose activations are computed
+     * again in backward or not.
+     */
+    long activationBytes(int rows, boolean areRecomputed) {
+        return Layout.bytes(layout -> place(layout, rows, areRecomputed))
+                + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
     }
 
     /** The rotary tables. Reserve the positions of a batch in them before its pass. */

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Computes the gradient of a {@link CompletionLoss} through the head and decoder of a {@link Model}. All activations
- * are kept between forward and backward. Its memory grows if a batch is larger than all before, and is freed by {@link
+ * are kept between forward and backward, or only the inputs of layers ({@link Options#isRecomputed}). Its memory grows if a batch is larger than all before, and is freed by {@link
  * #close}, which does not close the model. {@link ScoringModel} computes the same bits of log-probs without gradients.
  */
 public final class TrainingModel implements AutoCloseable {
@@ -23,21 +23,24 @@ public final class TrainingModel implements AutoCloseable {
      *     chunk, one for the decoder's backward pass. The bits are the same, because on a device with graphs batches
      *     are padded in either case. Requires a device with {@link Device#supportsGraphs}
      * @param noise on the embeddings; null for none
+     * @param isRecomputed whether only the input of each layer is kept, and backward computes the layer's activations again
+     *     (gradient checkpointing): less memory, more time, the same bits
      */
     public record Options(
             CompletionSums sums,
             long logitsBytes,
             boolean hasGraphs,
-            @Nullable EmbeddingNoise noise) {
+            @Nullable EmbeddingNoise noise,
+            boolean isRecomputed) {
         /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
         public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
 
-        /** Options of a model without noise. */
+        /** Options of a model without noise that keeps its activations. */
         public Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
-            this(sums, logitsBytes, hasGraphs, null);
+            this(sums, logitsBytes, hasGraphs, null, false);
         }
 
-        /** Options of a model without graphs and without noise. */
+        /** Likewise, without graphs. */
         public Options(CompletionSums sums) {
             this(sums, DEFAULT_LOGITS_BYTES, false);
         }
@@ -63,7 +66,7 @@ public final class TrainingModel implements AutoCloseable {
     public TrainingModel(Model model, Options options) {
         model.trained().allocateGradients();
         this.model = model;
-        this.decoder = new TrainingDecoder(model, options.hasGraphs);
+        this.decoder = new TrainingDecoder(model, options.hasGraphs, options.isRecomputed);
         this.head = new ChunkedHead(model, options.sums, options.logitsBytes, options.hasGraphs);
         this.indices = new Indices(model.device());
         this.noise = options.noise;
@@ -84,12 +87,14 @@ public final class TrainingModel implements AutoCloseable {
     /**
      * Device memory of {@link #accumulate} for a batch and a loss with this {@link CompletionLoss#group}, if no earlier
      * batch was larger, without weights and their gradients. Allocates nothing.
+     *
+     * @param isRecomputed as in {@link Options}, whatever those of this model are
      */
-    public PassMemory memory(PackedBatch batch, int group) {
+    public PassMemory memory(PackedBatch batch, int group, boolean isRecomputed) {
         Bucket bucket = bucket(batch);
         int tokens = LossChunk.maxTokens(batch.offsets(), group, head.maxRows());
         return new PassMemory(
-                decoder.activationBytes(bucket.rows()),
+                decoder.activationBytes(bucket.rows(), isRecomputed),
                 head.bytes(tokens, batch.completions()),
                 decoder.rotary().bytes(batch.positionsEnd()),
                 Indices.bytes(layout -> place(layout, bucket)),

@@ -57,7 +57,7 @@ public record MemoryPlan(
     static MemoryPlan of(Objective objective, Steps steps, ReferencePlan reference, TrainOptions options) {
         return of(
                 objective.model(),
-                objective.passes(steps, reference.passes()),
+                objective.passes(steps, reference.passes(), options.step()),
                 objective.bytes(),
                 options,
                 options.logging().loggingInterval(steps.total()),

@@ -45,8 +45,9 @@ interface Objective extends AutoCloseable {
      * Device memory of the passes of a run that trains these steps. Allocates nothing.
      *
      * @param reference memory of the passes of the reference
+     * @param options sizes of batches, and which activations are kept; those of the run, or others to compare with
      */
-    Passes passes(Steps steps, PassMemory reference);
+    Passes passes(Steps steps, PassMemory reference, StepOptions options);
 
     /** The model in training. */
     Model model();

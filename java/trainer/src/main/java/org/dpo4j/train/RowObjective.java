@@ -58,7 +58,12 @@ abstract class RowObjective<T> implements Objective {
     /** The options of {@link #training}. */
     static TrainingModel.Options trainingOptions(
             CompletionSums sums, long logitsBytes, TrainOptions options, Device device) {
-        return new TrainingModel.Options(sums, logitsBytes, options.step().hasGraphs(device), options.noise());
+        return new TrainingModel.Options(
+                sums,
+                logitsBytes,
+                options.step().hasGraphs(device),
+                options.noise(),
+                options.step().gradientCheckpointing);
     }
 
     abstract PackedBatch pack(List<T> batch);
@@ -100,21 +105,26 @@ abstract class RowObjective<T> implements Objective {
     }
 
     @Override
-    public final Passes passes(Steps steps, PassMemory reference) {
+    public final Passes passes(Steps steps, PassMemory reference, StepOptions options) {
         return new Passes(
-                memory(batch -> training.memory(batch, group()), rows, trainBatch, steps.microBatches()),
+                memory(
+                        batch -> training.memory(batch, group(), options.gradientCheckpointing),
+                        rows,
+                        options.perDeviceTrainBatchSize,
+                        steps.microBatches()),
                 reference,
-                scoringMemory(steps));
+                scoringMemory(steps, options));
     }
 
     /** Device memory of the passes of {@link #evaluation}. */
-    PassMemory scoringMemory(Steps steps) {
-        return memory(evaluation::memory, evalRows, evalBatch, evalBatches());
+    PassMemory scoringMemory(Steps steps, StepOptions options) {
+        int batch = options.perDeviceEvalBatchSize;
+        return memory(evaluation::memory, evalRows, batch, evalBatches(batch));
     }
 
     /** The batches of all evaluation sets. */
-    final Stream<int[]> evalBatches() {
-        return evalRows.sets().stream().flatMap(set -> Passes.inOrder(set.rows(), evalBatch));
+    final Stream<int[]> evalBatches(int batch) {
+        return evalRows.sets().stream().flatMap(set -> Passes.inOrder(set.rows(), batch));
     }
 
     /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */

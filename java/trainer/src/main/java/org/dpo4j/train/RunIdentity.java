@@ -35,6 +35,7 @@ record RunIdentity(Map<String, String> options, String data, String reference) {
             "generation_max_new_tokens",
             "generation_num_prompts",
             "generation_temperature",
+            "gradient_checkpointing",
             "logging_dir",
             "logging_steps",
             "max_nonfinite_steps",

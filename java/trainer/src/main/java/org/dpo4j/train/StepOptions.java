@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options of the steps of a run: number, batch sizes, learning rate, noise, CUDA graphs. */
+/** Options of the steps of a run: number, batch sizes, learning rate, noise, CUDA graphs, activations. */
 public final class StepOptions extends OptionGroup {
 
     /** Peak rate. */
@@ -105,6 +105,15 @@ public final class StepOptions extends OptionGroup {
             description = "Replay steps whose sizes were seen before as CUDA graphs; default true on cuda.")
     @Nullable
     Boolean cudaGraphs;
+
+    /** Whether backward computes the activations of a layer again from its input. Changes no bit. */
+    @Option(
+            names = "--gradient_checkpointing",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Keep only the input of each layer, and compute its other activations again in backward: less"
+                    + " memory, up to a third more time, the same bits; default ${DEFAULT-VALUE} (TRL's is true).")
+    boolean gradientCheckpointing = false;
 
     private final SamplingStrategy defaultOrder;
 

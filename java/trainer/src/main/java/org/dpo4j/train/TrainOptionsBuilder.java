@@ -69,6 +69,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
         return self();
     }
 
+    public B gradientCheckpointing(boolean value) {
+        step.gradientCheckpointing = value;
+        return self();
+    }
+
     public B learningRate(double value) {
         step.learningRate = value;
         return self();

@@ -46,6 +46,11 @@ final class TrainRun {
 
     private static final String GRAPHS = "all launches of a step whose sizes occurred before";
 
+    private static final String KEPT = "kept until backward (gradient_checkpointing false)";
+
+    private static final String RECOMPUTED =
+            "the input of each layer is kept, the rest is computed again in backward (gradient_checkpointing true)";
+
     private static final String DETERMINISTIC =
             "the same files, options and seed give the same weights, bit for bit, on this kind of device, also after a resume";
 
@@ -310,6 +315,7 @@ final class TrainRun {
         if (model.device().supportsGraphs()) {
             facts.put("graphs", hasGraphs ? GRAPHS : "none: kernels are launched one by one");
         }
+        facts.put("activations", options.step().gradientCheckpointing ? RECOMPUTED : KEPT);
         facts.put("memory", Optimizer.bytesPerParameter(parameters, options.optimizer()));
     }
 

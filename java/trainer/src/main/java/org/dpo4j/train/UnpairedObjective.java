@@ -200,13 +200,14 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
 
     /** Evaluation and the passes for the baseline share a {@link ScoringModel}. */
     @Override
-    PassMemory scoringMemory(Steps steps) {
-        PassMemory own = super.scoringMemory(steps);
+    PassMemory scoringMemory(Steps steps, StepOptions step) {
+        PassMemory own = super.scoringMemory(steps, step);
         if (!options.hasBaseline()) {
             return own;
         }
-        return own.max(memory(evaluation::memory, others, trainBatch, steps.microBatches()))
-                .max(memory(evaluation::memory, evalOthers, evalBatch, evalBatches()));
+        int evaluated = step.perDeviceEvalBatchSize;
+        return own.max(memory(evaluation::memory, others, step.perDeviceTrainBatchSize, steps.microBatches()))
+                .max(memory(evaluation::memory, evalOthers, evaluated, evalBatches(evaluated)));
     }
 
     @Override
