@@ -1,6 +1,6 @@
 /**
  * Repositories of the Hugging Face hub: which names they have, where huggingface_hub keeps their files on the disk, and how
- * they are downloaded. Does not know what a model or a data set is.
+ * they are downloaded. Callers say which files they need.
  */
 @NullMarked
 package org.dpo4j.io.hub;
