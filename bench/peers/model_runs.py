@@ -6,6 +6,9 @@ Models have random weights in the shapes of published ones. Both train in float3
 prompts, with a loss on every token but the first. dpo4j also runs with bfloat16 weights; `bf16_times_as_fast` is as fast as its own float32. A time is the median over steps after the first two of a run. Both generate greedily from prompts
 of 16 ids; a time is that of a second call in the process. Every round is a process each, and rounds alternate.
 
+LoRA trains adapters of rank 16 at all linear layers, as PEFT does, on the same rows; `memory` is the peak of resident memory of dpo4j's process as a
+part of that of transformers.
+
 Beside generation of one sequence stands the bandwidth at which its weights are read, as a part of what a plain read of memory by all cores reaches.
 """
 
@@ -22,7 +25,7 @@ import tempfile
 import time
 
 import numpy
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +45,7 @@ MODELS = {
 WORK = {"15m": (8, 8, 64, 256), "135m": (2, 5, 24, 64), "124m": (2, 5, 24, 64)}
 
 
+RANK = 16
 DTYPES = {"float32": "F32", "bfloat16": "BF16"}
 
 
@@ -49,22 +53,35 @@ def cases():
     for model in MODELS:
         batch, steps, together, alone = WORK[model.split("-")[1]]
         yield f"train.{model}", model, {"train": steps, "batch": batch}
+        if model.startswith("llama"):
+            yield f"lora.{model}", model, {"train": steps, "batch": batch, "lora": RANK}
         yield f"generate64.{model}", model, {"generate": 64, "prompt": PROMPT, "new": together}
         yield f"generate1.{model}", model, {"generate": 1, "prompt": PROMPT, "new": alone}
 
 
+def run(command):
+    """The last line of what a command prints, and the peak of its resident memory in bytes, which is at least that of this process."""
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=printed, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        errors.seek(0)
+        lines = printed.read().splitlines()
+        if process.returncode:
+            sys.exit(f"model_runs: {command[:3]} ended with {process.returncode}:\n{lines[-20:]}{errors.read()[-2000:]}")
+        return lines[-1] if lines else "", usage.ru_maxrss * 1024
+
+
 def last_line(command):
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"model_runs: {command[:3]} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(run(command)[0])
 
 
 def median_step(steps):
     return statistics.median(steps[2:])
 
 
-def dpo4j_seconds(model, rows, asked, dtype):
+def dpo4j_seconds(model, rows, asked, dtype, peaks):
     if "train" not in asked:
         numbers = [str(asked[name]) for name in ("generate", "prompt", "new")]
         return last_line([
@@ -77,15 +94,19 @@ def dpo4j_seconds(model, rows, asked, dtype):
             "model_name_or_path": model, "dataset_name": rows, "output_dir": output, "overwrite_output_dir": "true", "device": "cpu",
             "per_device_train_batch_size": asked["batch"], "max_steps": asked["train"], "logging_steps": 1, "learning_rate": 1e-6, "dtype": dtype,
         }  # fmt: skip
+        if "lora" in asked:
+            options.update(use_peft="true", lora_r=asked["lora"], lora_alpha=2 * asked["lora"], lora_target_modules="all-linear")
         command = [os.path.join(ROOT, "dpo4j"), "sft", *(f"--{name}={value}" for name, value in options.items())]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        peaks.append(run(command)[1])
         with open(os.path.join(output, "metrics.jsonl")) as lines:
             return median_step([asked["batch"] / json.loads(line)["sequences_per_second"] for line in lines])
 
 
-def transformers_seconds(model, rows, asked, versions):
+def transformers_seconds(model, rows, asked, versions, peaks):
     wanted = {"model": model, "rows": rows, "threads": len(os.sched_getaffinity(0)), **asked}
-    result = last_line([sys.executable, os.path.join(HERE, "model_run.py"), json.dumps(wanted)])
+    line, peak = run([sys.executable, os.path.join(HERE, "model_run.py"), json.dumps(wanted)])
+    result = json.loads(line)
+    peaks.append(peak)
     versions.update(result["versions"])
     return median_step(result["steps"]) if "train" in asked else result["seconds"]
 
@@ -117,22 +138,30 @@ def write(folder, name):
     return path, read
 
 
+def apart(function, *arguments):
+    """Calls a function in a process of its own, so that its memory is not part of the peaks."""
+    with ProcessPoolExecutor(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def measured(asked, versions):
-    bandwidth = read_bandwidth()
+    bandwidth = apart(read_bandwidth)
     results = []
     for name, shape, work in cases():
         if asked.only and asked.only not in name:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            rows, weights = write(folder, shape)
+            rows, weights = apart(write, folder, shape)
             times = {"dpo4j": [], "dpo4j_bf16": [], "transformers": []}
+            peaks = {who: [] for who in times}
             for turn in range(asked.rounds):
                 order = list(times) if turn % 2 == 0 else list(times)[::-1]
                 for who in order:
                     if who == "transformers":
-                        times[who].append(transformers_seconds(folder, rows, work, versions))
+                        times[who].append(transformers_seconds(folder, rows, work, versions, peaks[who]))
                     else:
-                        times[who].append(dpo4j_seconds(folder, rows, work, "float32" if who == "dpo4j" else "bfloat16"))
+                        dtype = "float32" if who == "dpo4j" else "bfloat16"
+                        times[who].append(dpo4j_seconds(folder, rows, work, dtype, peaks[who]))
         tokens = work["batch"] * LENGTH if "train" in work else work["generate"] * work["new"]
         medians = {who: statistics.median(each) for who, each in times.items()}
         row = {
@@ -140,6 +169,9 @@ def measured(asked, versions):
             **{f"{who}_tokens_per_second": tokens / median for who, median in medians.items()},
             "times_as_fast": medians["transformers"] / medians["dpo4j"], "bf16_times_as_fast": medians["dpo4j"] / medians["dpo4j_bf16"],
         }  # fmt: skip
+        if "train" in work:
+            memory = {who: statistics.median(each) for who, each in peaks.items()}
+            row.update({f"{who}_peak_bytes": peak for who, peak in memory.items()}, memory=memory["dpo4j"] / memory["transformers"])
         if work.get("generate") == 1:
             row["weights_bytes_per_second"] = weights * work["new"] / medians["dpo4j"]
             row["part_of_read_bandwidth"] = row["weights_bytes_per_second"] / bandwidth

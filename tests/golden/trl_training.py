@@ -27,6 +27,7 @@ import tempfile
 import numpy
 import torch
 from datasets import Dataset
+from peft import PeftConfig, PeftModel
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -73,6 +74,8 @@ FAMILIES = (
     "llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite", "gemma2", "gemma3", "gpt2", "gpt-neox",
     "starcoder2",
 )  # fmt: skip
+# Directories of adapters/, whose B is not 0: TRL trains the adapter on, with a copy of it as the reference.
+ADAPTERS = ("qwen2", "phi3", "gpt2")
 # A bias of keys adds the same to all scores of a query, except in elements that are rotated. So its gradient is 0 but for rounding, which
 # Adam divides by its own size. The tensors with these names are not compared; nothing else depends on such a bias.
 ROUNDING = ("attn.c_attn.bias", "attention.query_key_value.bias")
@@ -151,6 +154,8 @@ def cases():
     )  # fmt: skip
     for family in FAMILIES:
         yield case(f"family {family}", model=f"families/{family}")
+    for adapter in ADAPTERS:
+        yield case(f"adapter {adapter}", model=f"adapters/{adapter}")
 
 
 def rows(count, seed):
@@ -228,17 +233,27 @@ def tokenizer():
 
 
 def weights_of(model):
-    """By their names in a saved file."""
+    """The trained ones, by their names in a saved file."""
+    file = "adapter_model.safetensors" if isinstance(model, PeftModel) else "model.safetensors"
     with tempfile.TemporaryDirectory() as output:
         model.save_pretrained(output)
-        return {name: tensor.double() for name, tensor in load_file(os.path.join(output, "model.safetensors")).items()}
+        return {name: tensor.double() for name, tensor in load_file(os.path.join(output, file)).items()}
+
+
+def load(directory, dtype):
+    """A model, or an adapter with its base model, whose path is one from this directory on."""
+    if not os.path.exists(os.path.join(directory, "adapter_config.json")):
+        return AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+    base = os.path.join(HERE, PeftConfig.from_pretrained(directory).base_model_name_or_path)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+    return PeftModel.from_pretrained(model, directory, is_trainable=True, autocast_adapter_dtype=False).to(dtype)
 
 
 def run(directory, dtype, options, train_rows, eval_rows):
     """Lines of training, lines of evaluation, weights before, weights after."""
     options = {name: value for name, value in options.items() if name != "on_bad_row"}
     train_rows = train_rows[: options.pop("rows", len(train_rows))]
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
+    model = load(directory, dtype)
     before = weights_of(model)
     evaluates = "eval_strategy" in options
     with tempfile.TemporaryDirectory() as output:
@@ -270,13 +285,18 @@ def moves(before, after):
 
 def neighbours(directory, seed, output):
     """The model with every weight one float32 number higher, one lower, or unchanged."""
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    model = load(directory, torch.float32)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
             way = torch.randint(-1, 2, parameter.shape, generator=generator).float()
             parameter.copy_(torch.where(way == 0, parameter, torch.nextafter(parameter, parameter + way)))
-    model.save_pretrained(output)
+    if isinstance(model, PeftModel):
+        base = model.peft_config["default"].base_model_name_or_path = output + "-base"
+        model.save_pretrained(output)
+        model.unload().save_pretrained(base)
+    else:
+        model.save_pretrained(output)
     return output
 
 

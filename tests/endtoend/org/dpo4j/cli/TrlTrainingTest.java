@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,6 +16,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -105,8 +109,9 @@ class TrlTrainingTest {
 
     private void assertWeightsAreTrls(JsonNode golden, int stride) throws IOException {
         double noise = golden.get("weights_noise").doubleValue();
-        Map<String, float[]> before = SavedWeights.read(model(golden).resolve("model.safetensors"));
-        Map<String, float[]> after = SavedWeights.read(directory.resolve("out/model.safetensors"));
+        String file = isAdapter(golden) ? "adapter_model.safetensors" : "model.safetensors";
+        Map<String, float[]> before = SavedWeights.read(model(golden).resolve(file));
+        Map<String, float[]> after = SavedWeights.read(directory.resolve("out").resolve(file));
         assertThat(after).containsOnlyKeys(before.keySet());
         golden.get("weights").properties().forEach(tensor -> {
             float[] weights = tensor(after, tensor.getKey());
@@ -184,8 +189,34 @@ class TrlTrainingTest {
         return TestFiles.write(directory.resolve(kind + ".jsonl"), String.join("\n", rows) + "\n");
     }
 
-    private static Path model(JsonNode golden) {
-        return TestFiles.golden(golden.get("model").textValue());
+    /** A directory of tests/golden; of an adapter a copy whose config names the base model from here. */
+    private Path model(JsonNode golden) {
+        Path model = TestFiles.golden(golden.get("model").textValue());
+        if (!isAdapter(golden)) {
+            return model;
+        }
+        Path copy = directory.resolve("adapter");
+        if (!Files.exists(copy)) {
+            copyAdapter(model, copy);
+        }
+        return copy;
+    }
+
+    private static boolean isAdapter(JsonNode golden) {
+        return golden.get("model").textValue().startsWith("adapters/");
+    }
+
+    private static void copyAdapter(Path adapter, Path copy) {
+        try {
+            Files.createDirectory(copy);
+            String weights = "adapter_model.safetensors";
+            Files.copy(adapter.resolve(weights), copy.resolve(weights));
+            ObjectNode config = JsonFile.read(adapter.resolve("adapter_config.json"));
+            Path base = TestFiles.golden(config.get("base_model_name_or_path").textValue());
+            JsonFile.write(copy.resolve("adapter_config.json"), config.put("base_model_name_or_path", base.toString()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** A metric in each line that has it; steps and epochs only in lines of training. */

@@ -118,6 +118,19 @@ class ExamplesTest {
         assertThat(directory.resolve("out/model.safetensors")).exists();
     }
 
+    @Test
+    void trainLoraTrainsAndMerges() throws IOException, InterruptedException {
+        TinyRun.writeModelAndPairs(directory);
+        String output = run(
+                "TrainLora.java",
+                directory.resolve("model").toString(),
+                directory.resolve("pairs.jsonl").toString(),
+                directory.resolve("out").toString());
+        assertThat(output).contains("adapter and merged model are in " + directory.resolve("out"));
+        assertThat(directory.resolve("out/adapter/adapter_model.safetensors")).exists();
+        assertThat(directory.resolve("out/merged/model.safetensors")).exists();
+    }
+
     /**
      * The last click on an answer counts, whatever the order of the lines. Ties and thumbs that were taken back are left out.
      * kto and dpo train on what the program writes, with one line of the header for labels and weights.

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,6 +18,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.SaveFormat;
 import org.dpo4j.model.TestFiles;
@@ -45,7 +47,7 @@ class ModelFilesFuzzTest {
      * The models whose files are replaced. They are made by the first input: Jazzer would have to change classes that are
      * loaded before it, and the JVM then loses fields of records that have annotations.
      */
-    private record Models(Device device, Path one, Path sharded) {
+    private record Models(Device device, Path one, Path sharded, Path adapter) {
         static Models save() throws IOException {
             Device device = Devices.cpu(1);
             Path one = Files.createDirectory(temporary.resolve("one"));
@@ -54,7 +56,12 @@ class ModelFilesFuzzTest {
                 model.save(one, SaveFormat.unchanged());
                 model.save(sharded, new SaveFormat(null, 20_000));
             }
-            return new Models(device, one, sharded);
+            Path adapter = Files.createDirectory(temporary.resolve("adapter"));
+            try (Model model = Model.load(one, device, DType.F32)) {
+                model.addAdapter(new LoraConfig(2, 4, List.of("q_proj", "down_proj")), one.toString(), 1);
+                model.save(adapter, SaveFormat.unchanged());
+            }
+            return new Models(device, one, sharded, adapter);
         }
     }
 
@@ -100,13 +107,34 @@ class ModelFilesFuzzTest {
     }
 
     @FuzzTest(maxDuration = TIME)
+    void adapterConfig(byte[] content) throws IOException {
+        use("adapterConfig", content);
+    }
+
+    /** A whole file of an adapter's matrices. */
+    @FuzzTest(maxDuration = TIME)
+    void adapterWeights(byte[] content) throws IOException {
+        use("adapterWeights", content);
+    }
+
+    @FuzzTest(maxDuration = TIME)
     void tokenizer(byte[] content) throws IOException {
         use("tokenizer", content);
     }
 
     /** The corpus is found, and has inputs of both kinds. Those named valid load, all others are refused. */
     @ParameterizedTest
-    @ValueSource(strings = {"config", "generationConfig", "index", "weights", "header", "tokenizer"})
+    @ValueSource(
+            strings = {
+                "config",
+                "generationConfig",
+                "index",
+                "weights",
+                "header",
+                "tokenizer",
+                "adapterConfig",
+                "adapterWeights"
+            })
     void theCorpusHasValidAndInvalidFiles(String name) throws Exception {
         Path corpus =
                 Path.of(Objects.requireNonNull(ModelFilesFuzzTest.class.getResource("ModelFilesFuzzTestInputs/" + name))
@@ -121,7 +149,7 @@ class ModelFilesFuzzTest {
                 invalid += isValid ? 0 : 1;
             }
         }
-        assertThat(valid).as("valid inputs").isEqualTo(name.equals("weights") ? 0 : 1);
+        assertThat(valid).as("valid inputs").isEqualTo(name.endsWith("eights") ? 0 : 1);
         assertThat(invalid).as("invalid inputs").isGreaterThan(2);
     }
 
@@ -133,9 +161,17 @@ class ModelFilesFuzzTest {
             case "index" -> isLoaded(models().sharded, "model.safetensors.index.json", content);
             case "weights" -> isLoaded(one, "model.safetensors", content);
             case "header" -> isLoaded(one, "model.safetensors", withHeader(content));
+            case "adapterConfig" -> isLoaded(models().adapter, "adapter_config.json", withBase(content));
+            case "adapterWeights" -> isLoaded(models().adapter, "adapter_model.safetensors", content);
             case "tokenizer" -> isTokenizer(content);
             default -> throw new IllegalArgumentException(name);
         };
+    }
+
+    /** The word BASE becomes the path of the base model, which is another in each run. */
+    private static byte[] withBase(byte[] content) throws IOException {
+        String text = new String(content, StandardCharsets.ISO_8859_1);
+        return text.replace("BASE", models().one.toString()).getBytes(StandardCharsets.ISO_8859_1);
     }
 
     private static byte[] withHeader(byte[] header) throws IOException {

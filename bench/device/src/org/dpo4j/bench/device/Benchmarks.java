@@ -307,7 +307,9 @@ final class Benchmarks {
                     s -> (s.dtype().bytes() + 0.5 + 4.0 / Quantize4bit.BLOCK) * s.at("count"),
                     Roofline.COPY,
                     FourBitBenchmark::quantize,
-                    onGpu(shapes("count 134217728, dtype BF16"), shapes("count 1003, dtype F32", "count 1003, dtype BF16"))),
+                    onGpu(
+                            shapes("count 134217728, dtype BF16"),
+                            shapes("count 1003, dtype F32", "count 1003, dtype BF16"))),
             moving(
                     "dequantize_4bit",
                     s -> matrix(s) + FourBitBenchmark.codeBytes() * elements(s, "rows", "width"),

@@ -166,11 +166,13 @@ final class Performance {
     private static void appendModels(StringBuilder tables, String peer, List<JsonNode> rows) {
         tables.append("| training and generation, medians | tokens/s, dpo4j | tokens/s, ")
                 .append(peer)
-                .append(" | times as fast | bf16 weights, times as fast as fp32 | weights read, of a plain read |\n")
-                .append("| --- | --- | --- | --- | --- | --- |\n");
+                .append(
+                        " | times as fast | bf16 weights, times as fast as fp32 | weights read, of a plain read | peak memory,"
+                                + " of the peer's |\n")
+                .append("| --- | --- | --- | --- | --- | --- | --- |\n");
         for (JsonNode row : rows) {
             tables.append(String.format(
-                    "| %s, %s, rounds %d | %s | %s | %s | %s | %s |%n",
+                    "| %s, %s, rounds %d | %s | %s | %s | %s | %s | %s |%n",
                     row.path("benchmark").asText().substring(MODEL.length()),
                     Quantity.parameters(row),
                     row.path("samples").asInt(),
@@ -179,7 +181,8 @@ final class Performance {
                             "%.0f", row.path("transformers_tokens_per_second").asDouble()),
                     Quantity.number("%.2f", row.path("times_as_fast").asDouble()),
                     ratioIfMeasured(row, "bf16_times_as_fast"),
-                    ratioIfMeasured(row, "part_of_read_bandwidth")));
+                    ratioIfMeasured(row, "part_of_read_bandwidth"),
+                    ratioIfMeasured(row, "memory")));
         }
     }
 

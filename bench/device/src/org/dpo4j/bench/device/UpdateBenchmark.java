@@ -68,11 +68,12 @@ final class UpdateBenchmark {
         Weights weights = Weights.place(fixture);
         Operand velocity = weights.state();
         Sgd.Options options = new Sgd.Options(0.9, 0, 0.1, false);
-        return weights.checked((update, turn) -> Sgd.step(fixture.device(), update, velocity.at(turn), 0, options), i -> {
-            ReferenceSgd reference = new ReferenceSgd(Bounded.exact(0));
-            reference.step(weights.gradientAt(i), RATE, 1, 0.9, 0.1, false);
-            return reference.parameter;
-        });
+        return weights.checked(
+                (update, turn) -> Sgd.step(fixture.device(), update, velocity.at(turn), 0, options), i -> {
+                    ReferenceSgd reference = new ReferenceSgd(Bounded.exact(0));
+                    reference.step(weights.gradientAt(i), RATE, 1, 0.9, 0.1, false);
+                    return reference.parameter;
+                });
     }
 
     static Prepared rmsprop(Fixture fixture) {

@@ -72,10 +72,6 @@ final class AdapterModules {
             return module -> true;
         }
         List<String> defaults = family.loraTargets();
-        if (defaults.isEmpty()) {
-            throw new Dpo4jException("target_modules is not set, and PEFT has no default for model_type "
-                    + family.modelType() + "; " + available());
-        }
         return module -> defaults.stream().anyMatch(name -> isNamed(module, name));
     }
 

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
@@ -89,18 +90,30 @@ public final class Model implements AutoCloseable {
     public static Model load(
             Path directory, Device device, DType dtype, @Nullable FourBit fourBit, LoadProgress progress) {
         Path base = ModelDirectory.base(directory);
-        Model model = loadBase(base, device, dtype, fourBit, progress);
-        if (base != directory) {
-            try {
-                model.attach(
-                        Adapter.load(directory, model.layout, model.config, model.parameters),
-                        JsonFile.read(directory.resolve(AdapterConfigJson.FILE)));
-            } catch (RuntimeException | Error e) {
-                model.close();
-                throw e;
-            }
+        return base == directory
+                ? loadBase(directory, device, dtype, fourBit, progress)
+                : loadAdapter(directory, ofBase(directory, () -> loadBase(base, device, dtype, fourBit, progress)));
+    }
+
+    private static Model loadAdapter(Path directory, Model model) {
+        try {
+            model.attach(
+                    Adapter.load(directory, model.layout, model.config, model.parameters),
+                    JsonFile.read(directory.resolve(AdapterConfigJson.FILE)));
+            return model;
+        } catch (RuntimeException | Error e) {
+            model.close();
+            throw e;
         }
-        return model;
+    }
+
+    /** Reads the base model of an adapter. Errors name the adapter too. */
+    private static <T> T ofBase(Path adapter, Supplier<T> read) {
+        try {
+            return read.get();
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException("the base model of the adapter " + adapter + ": " + e.getMessage(), e);
+        }
     }
 
     private static Model loadBase(
@@ -125,8 +138,12 @@ public final class Model implements AutoCloseable {
     /** The {@code config.json} of a Hugging Face directory, or of an adapter's base model, without loading weights. */
     public static ModelConfig readConfig(Path directory) {
         Path base = ModelDirectory.base(directory);
-        ModelDirectory.check(base);
-        return Families.read(base.resolve(CONFIG));
+        return base == directory ? readBaseConfig(base) : ofBase(directory, () -> readBaseConfig(base));
+    }
+
+    private static ModelConfig readBaseConfig(Path directory) {
+        ModelDirectory.check(directory);
+        return Families.read(directory.resolve(CONFIG));
     }
 
     /**

@@ -25,10 +25,8 @@ public interface Family {
         return 1;
     }
 
-    /** The modules that have LoRA adapters by default, as in PEFT; empty if PEFT has no default for this family. */
-    default List<String> loraTargets() {
-        return List.of();
-    }
+    /** The modules that have LoRA adapters by default: those of PEFT if it knows the family. */
+    List<String> loraTargets();
 
     /** The name in {@link #tensors} of a tensor that files may call otherwise. */
     default String savedName(String stored) {

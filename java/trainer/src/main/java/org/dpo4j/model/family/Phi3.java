@@ -26,6 +26,11 @@ final class Phi3 implements LlamaLike {
     }
 
     @Override
+    public List<String> loraTargets() {
+        return List.of("qkv_proj");
+    }
+
+    @Override
     public ModelConfig read(ConfigJson json) {
         DecoderKeys keys = new DecoderKeys(json, DEFAULTS);
         for (String bias : List.of("attention_bias", "mlp_bias", "lm_head_bias")) {
