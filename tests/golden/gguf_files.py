@@ -7,6 +7,9 @@ names (`weights`), so they are not stored. `files` holds, for each type of matri
 each tensor its shape in ggml's order, its type and the begin of the SHA-256 of its bytes. Long lists are stored as the SHA-256 of their
 JSON.
 
+`greedy` has the ids of a prompt, and the text that llama.cpp adds to it by greedy decoding, from the file with f32 matrices and with f32 keys
+and values. llama.cpp is that of xllamacpp.
+
 The converter knows a byte-level tokenizer by a hash of the ids of a text, so it knows published vocabularies only. Here it is told the
 name.
 """
@@ -17,6 +20,7 @@ import hashlib
 import io
 import json
 import logging
+import subprocess
 import sys
 import tempfile
 import zlib
@@ -41,6 +45,29 @@ LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 TEMPLATE = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] }}\n{% endfor %}"
 SHORT = 24
+PROMPT = "The 12 girls aren't in  the house; once 4096 dogs were"
+TOKENS = 40
+GREEDY = """
+import json, os, sys
+import xllamacpp
+
+file, ids, tokens = sys.argv[1:]
+params = xllamacpp.CommonParams()
+params.model.path = file
+params.n_ctx = 128
+params.warmup = False
+params.verbosity = 0
+params.hostnames = ["127.0.0.1"]
+params.port = 0
+params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+server = xllamacpp.Server(params)
+answer = server.handle_completions(
+    {"prompt": json.loads(ids), "max_tokens": int(tokens), "temperature": 0, "top_k": 1, "repeat_penalty": 1.0, "ignore_eos": True}
+)
+print(json.dumps(answer["choices"][0]["text"]), flush=True)
+os._exit(0)
+"""
 
 
 # Weights
@@ -368,6 +395,19 @@ def listing(file):
     return {"keys": keys, "tensors": tensors}
 
 
+def greedy(case, directory):
+    """Runs llama.cpp on the converter's f32 file, in a process of its own because a server of xllamacpp does not end."""
+    tokenizer = Tokenizer.from_str(case["texts"]["tokenizer.json"])
+    ids = tokenizer.encode(PROMPT).ids
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "model.gguf"
+        convert(case, directory, "f32", file)
+        run = subprocess.run(
+            [sys.executable, "-c", GREEDY, str(file), json.dumps(ids), str(TOKENS)], capture_output=True, text=True, check=True
+        )
+    return {"prompt": ids, "text": json.loads(run.stdout.splitlines()[-1])}
+
+
 def main():
     llama_cpp = Path(sys.argv[1]).resolve()
     sys.path[:0] = [str(llama_cpp), str(llama_cpp / "gguf-py")]
@@ -383,6 +423,11 @@ def main():
                 output = Path(temporary) / "out.gguf"
                 convert(each, directory, dtype, output)
                 each["files"][dtype] = listing(output)
+        with tempfile.TemporaryDirectory() as temporary:
+            directory = Path(temporary) / "small-model"
+            directory.mkdir()
+            write_model(each, directory)
+            each["greedy"] = greedy(each, directory)
         del each["dtypes"]
         made.append(each)
     (HERE / "gguf_files.json").write_text(json.dumps({"cases": made}, ensure_ascii=False, separators=(",", ":")) + "\n")

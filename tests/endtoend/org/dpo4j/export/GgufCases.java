@@ -23,7 +23,7 @@ public final class GgufCases {
         return StreamSupport.stream(GOLDEN.get("cases").spliterator(), false);
     }
 
-    static JsonNode named(String name) {
+    public static JsonNode named(String name) {
         return all().filter(each -> each.get("name").textValue().equals(name))
                 .findFirst()
                 .orElseThrow();

@@ -1,0 +1,4 @@
+@NullMarked
+package org.dpo4j.export.tokenizer;
+
+import org.jspecify.annotations.NullMarked;
