@@ -47,7 +47,7 @@ public record HubRepository(RepositoryKind kind, String name, String revision) {
     }
 
     /** The command of huggingface_hub that downloads it. */
-    public String command() {
+    String command() {
         return "hf download " + name + (kind == RepositoryKind.DATASET ? " --repo-type dataset" : "")
                 + (revision.equals(MAIN) ? "" : " --revision " + revision);
     }
