@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -37,6 +38,10 @@ class ModelFilesFuzzTest {
     private static final long MAX_NANOS = 5_000_000_000L;
     private static final int VOCABULARY = 300;
     private static final String TIME = "60s";
+    private static final Path SMOLLM = TestFiles.golden("families/smollm3");
+    private static final Path FOUR_BIT = TestFiles.golden("four-bit/llama");
+    private static final String STATE =
+            "model.layers.0.self_attn.k_proj.weight.quant_state.bitsandbytes__nf4";
 
     @TempDir
     private static Path temporary;
@@ -47,12 +52,12 @@ class ModelFilesFuzzTest {
      * The models whose files are replaced. They are made by the first input: Jazzer would have to change classes that are
      * loaded before it, and the JVM then loses fields of records that have annotations.
      */
-    private record Models(Device device, Path one, Path sharded, Path adapter) {
+    private record Models(Device device, Path one, Path sharded, Path adapter, Path fourBit) {
         static Models save() throws IOException {
             Device device = Devices.cpu(1);
             Path one = Files.createDirectory(temporary.resolve("one"));
             Path sharded = Files.createDirectory(temporary.resolve("sharded"));
-            try (Model model = Model.load(TestFiles.golden("families/smollm3"), device, DType.F32)) {
+            try (Model model = Model.load(SMOLLM, device, DType.F32)) {
                 model.save(one, SaveFormat.unchanged());
                 model.save(sharded, new SaveFormat(null, 20_000));
             }
@@ -61,7 +66,11 @@ class ModelFilesFuzzTest {
                 model.addAdapter(new LoraConfig(2, 4, List.of("q_proj", "down_proj")), one.toString(), 1);
                 model.save(adapter, SaveFormat.unchanged());
             }
-            return new Models(device, one, sharded, adapter);
+            Path fourBit = Files.createDirectory(temporary.resolve("fourBit"));
+            for (String file : List.of("config.json", "model.safetensors")) {
+                Files.copy(FOUR_BIT.resolve(file), fourBit.resolve(file));
+            }
+            return new Models(device, one, sharded, adapter, fourBit);
         }
     }
 
@@ -106,6 +115,18 @@ class ModelFilesFuzzTest {
         use("header", content);
     }
 
+    /** The state of a tensor that bitsandbytes has quantised to 4 bits. */
+    @FuzzTest(maxDuration = TIME)
+    void fourBitState(byte[] content) throws IOException {
+        use("fourBitState", content);
+    }
+
+    /** As {@link #header}, of a checkpoint in 4 bits. */
+    @FuzzTest(maxDuration = TIME)
+    void fourBitHeader(byte[] content) throws IOException {
+        use("fourBitHeader", content);
+    }
+
     @FuzzTest(maxDuration = TIME)
     void adapterConfig(byte[] content) throws IOException {
         use("adapterConfig", content);
@@ -131,6 +152,8 @@ class ModelFilesFuzzTest {
                 "index",
                 "weights",
                 "header",
+                "fourBitState",
+                "fourBitHeader",
                 "tokenizer",
                 "adapterConfig",
                 "adapterWeights"
@@ -160,7 +183,9 @@ class ModelFilesFuzzTest {
             case "generationConfig" -> isLoaded(one, "generation_config.json", content);
             case "index" -> isLoaded(models().sharded, "model.safetensors.index.json", content);
             case "weights" -> isLoaded(one, "model.safetensors", content);
-            case "header" -> isLoaded(one, "model.safetensors", withHeader(content));
+            case "header" -> isLoaded(one, "model.safetensors", withHeader(SMOLLM, content));
+            case "fourBitState" -> isLoaded(models().fourBit, "model.safetensors", withState(content));
+            case "fourBitHeader" -> isLoaded(models().fourBit, "model.safetensors", withHeader(FOUR_BIT, content));
             case "adapterConfig" -> isLoaded(models().adapter, "adapter_config.json", withBase(content));
             case "adapterWeights" -> isLoaded(models().adapter, "adapter_model.safetensors", content);
             case "tokenizer" -> isTokenizer(content);
@@ -174,8 +199,8 @@ class ModelFilesFuzzTest {
         return text.replace("BASE", models().one.toString()).getBytes(StandardCharsets.ISO_8859_1);
     }
 
-    private static byte[] withHeader(byte[] header) throws IOException {
-        byte[] valid = Files.readAllBytes(TestFiles.golden("families/smollm3").resolve("model.safetensors"));
+    private static byte[] withHeader(Path model, byte[] header) throws IOException {
+        byte[] valid = Files.readAllBytes(model.resolve("model.safetensors"));
         int begin =
                 8 + (int) ByteBuffer.wrap(valid).order(ByteOrder.LITTLE_ENDIAN).getLong();
         return ByteBuffer.allocate(8 + header.length + valid.length - begin)
@@ -184,6 +209,28 @@ class ModelFilesFuzzTest {
                 .put(header)
                 .put(valid, begin, valid.length - begin)
                 .array();
+    }
+
+    /** A file whose tensors are those of the model, but for a state. */
+    private static byte[] withState(byte[] state) throws IOException {
+        Path file = temporary.resolve("state.safetensors");
+        Files.deleteIfExists(file);
+        try (SafeTensors source = SafeTensors.open(FOUR_BIT.resolve("model.safetensors"))) {
+            List<SafeTensors.Plan> plans = source.entries().values().stream()
+                    .map(entry -> new SafeTensors.Plan(
+                            entry.name(),
+                            entry.dtype(),
+                            entry.name().equals(STATE) ? List.of((long) state.length) : entry.shape()))
+                    .toList();
+            SafeTensors.write(file, plans, ByteBuffer.allocateDirect(1 << 16), (plan, offset, chunk) -> {
+                if (plan.name().equals(STATE)) {
+                    chunk.put(state, (int) offset, chunk.remaining());
+                } else {
+                    source.read(Objects.requireNonNull(source.entries().get(plan.name())), offset, chunk);
+                }
+            });
+        }
+        return Files.readAllBytes(file);
     }
 
     /** Whether a model loads with this file, which is then as before. */

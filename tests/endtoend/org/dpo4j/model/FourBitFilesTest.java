@@ -150,6 +150,15 @@ class FourBitFilesTest {
         assertRefused(this::load, WEIGHT + ".absmax is U8[3, 4] instead of U8[12]");
     }
 
+    @Test
+    void aConfigWithoutQuantisedTensorsIsRefused() throws IOException {
+        Path golden = TestFiles.golden("llama-tiny/model.safetensors");
+        Files.copy(golden, directory.resolve("model.safetensors"));
+        try (Device device = Devices.cpu(1)) {
+            assertRefused(() -> Model.load(directory, device, DType.F32), "load_in_4bit", "quantization_config");
+        }
+    }
+
     /** Only all linear layers together. */
     @Test
     void aLayerThatIsNotQuantisedIsRefused() {
