@@ -40,8 +40,7 @@ class ModelFilesFuzzTest {
     private static final String TIME = "60s";
     private static final Path SMOLLM = TestFiles.golden("families/smollm3");
     private static final Path FOUR_BIT = TestFiles.golden("four-bit/llama");
-    private static final String STATE =
-            "model.layers.0.self_attn.k_proj.weight.quant_state.bitsandbytes__nf4";
+    private static final String STATE = "model.layers.0.self_attn.k_proj.weight.quant_state.bitsandbytes__nf4";
 
     @TempDir
     private static Path temporary;

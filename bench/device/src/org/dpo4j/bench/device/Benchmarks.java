@@ -115,6 +115,17 @@ final class Benchmarks {
             shapes("layout shared, model tiny, pairs 4, micro_batch 2, prompt 8, completion 4, dtype BF16,"
                     + " rounding stochastic, moments BF16"));
 
+    /** 4 Ki rows a step. */
+    private static final Shapes LORA_STEP_8B = onGpu(
+            shapes(
+                    "layout shared, model llama3-8b, pairs 4, prompt 512, completion 256, adapter 16, dtype BF16",
+                    "layout shared, model llama3-8b, pairs 4, prompt 512, completion 256, adapter 16, bits 4,"
+                            + " activations recomputed, dtype BF16"),
+            shapes(
+                    "layout shared, model tiny, pairs 2, prompt 8, completion 4, adapter 4, dtype BF16",
+                    "layout shared, model tiny, pairs 2, prompt 8, completion 4, adapter 4, bits 4,"
+                            + " activations recomputed, dtype F32"));
+
     private static final Shapes MEMORY = new Shapes(
             shapes("bytes 1073741824"),
             shapes("bytes 1048576", "bytes 67108864", "bytes 268435456"),
@@ -323,7 +334,8 @@ final class Benchmarks {
                                     "rows 28672, width 4096, dtype F32"),
                             rowsTiny())),
             step("dpo_step", STEP),
-            step("dpo_step_8b", STEP_8B));
+            step("dpo_step_8b", STEP_8B),
+            step("lora_step_8b", LORA_STEP_8B));
 
     private Benchmarks() {}
 

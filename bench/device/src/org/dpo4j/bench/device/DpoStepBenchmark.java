@@ -9,9 +9,12 @@ import java.util.Map;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.model.LoadProgress;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.DpoSteps;
+import org.dpo4j.train.LoraOptions;
 import org.dpo4j.train.LrSchedulerType;
 import org.dpo4j.train.MemoryPlan;
 import org.dpo4j.train.Precision;
@@ -35,7 +38,17 @@ final class DpoStepBenchmark implements AutoCloseable {
         // The check comes before gigabytes of weights are written.
         memory(fixture, pairs).check(fixture.device().availableBytes());
         try (RandomModel files = RandomModel.write(shape, fixture.numbers())) {
-            model = Model.load(files.directory(), fixture.device(), fixture.dtype());
+            LoraOptions lora = options(shape).train().lora();
+            model = Model.load(
+                    files.directory(),
+                    fixture.device(),
+                    fixture.dtype(),
+                    lora.fourBit(fixture.dtype()),
+                    LoadProgress.NONE);
+            LoraConfig adapter = lora.config();
+            if (adapter != null) {
+                model.addAdapter(adapter, null, 1);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -76,7 +89,7 @@ final class DpoStepBenchmark implements AutoCloseable {
         Path unread = Path.of("unread");
         int pairs = shape.count("pairs");
         int batch = shape.countOr("micro_batch", pairs);
-        return DpoOptions.builder()
+        return adapter(shape, DpoOptions.builder())
                 .modelNameOrPath(unread)
                 .datasetName(unread)
                 .outputDir(unread)
@@ -90,6 +103,18 @@ final class DpoStepBenchmark implements AutoCloseable {
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(1_000_000_000)
                 .build();
+    }
+
+    /** {@code adapter 16}: its rank. {@code bits 4}: of the base model. {@code activations recomputed}: in backward. */
+    private static DpoOptions.Builder adapter(Shape shape, DpoOptions.Builder options) {
+        int rank = shape.countOr("adapter", 0);
+        if (rank > 0) {
+            options.usePeft(true).loraR(rank).loraTargetModules("all-linear");
+        }
+        if (shape.has("bits", "4")) {
+            options.loadIn4bit(true).useBnbNestedQuant(true);
+        }
+        return options.gradientCheckpointing(shape.has("activations", "recomputed"));
     }
 
     private static List<PreferencePair> pairs(Fixture fixture) {

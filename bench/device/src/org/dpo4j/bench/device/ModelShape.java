@@ -73,7 +73,7 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
     /**
      * The FLOPs of a pair, if nothing is computed twice: backward is twice forward, a shared prompt counts once,
      * attention is causal, and the head is applied to completion tokens. The log-probs of the reference are not
-     * included.
+     * included, and neither are products of adapters.
      */
     double flops(Shape shape) {
         double prompt = shape.at("prompt");
@@ -83,7 +83,8 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         double whole = attention(prompt + completion);
         double scores = 2 * whole - (shared ? attention(prompt) : 0);
         double head = 2.0 * vocabulary * hidden * 2 * completion;
-        return 3 * (2 * body() * tokens + head + scores);
+        int products = shape.countOr("adapter", 0) > 0 ? 2 : 3; // no gradients of frozen weights
+        return products * (2 * body() * tokens + head) + 3 * scores;
     }
 
     private double attention(double tokens) {

@@ -286,8 +286,9 @@ final class ModelFiles implements AutoCloseable {
         Map<String, StoredTensor> rest = bySavedNames(Families.named(config.modelType()));
         FourBitFiles fourBit = FourBitFiles.take(rest, asked);
         if (fourBit.quantised().isEmpty() && FourBit.find(config.json(), null) != null) {
-            throw new Dpo4jException(directory + ": config.json says load_in_4bit, but no tensor has a quant_state of"
-                    + " bitsandbytes; remove quantization_config if the weights are floats, or download the model again");
+            throw new Dpo4jException(
+                    directory + ": config.json says load_in_4bit, but no tensor has a quant_state of"
+                            + " bitsandbytes; remove quantization_config if the weights are floats, or download the model again");
         }
         ParameterLayout layout = new ParameterLayout(config, fourBit.isUsed());
         Matched matched = match(config, layout, rest, fourBit);

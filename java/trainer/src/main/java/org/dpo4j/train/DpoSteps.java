@@ -6,6 +6,7 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.ModelConfig;
 
@@ -38,7 +39,8 @@ public final class DpoSteps implements AutoCloseable {
     }
 
     /**
-     * The device memory that these steps need. The model need not exist, and the device need not support {@code dtype}.
+     * The device memory that these steps need, with the adapter and the 4-bit weights of the options. The model need not
+     * exist, and the device need not support {@code dtype}.
      */
     public static MemoryPlan memory(
             ModelConfig config,
@@ -47,8 +49,19 @@ public final class DpoSteps implements AutoCloseable {
             List<PreferencePair> pairs,
             DpoOptions options,
             boolean isPrefixShared) {
-        try (Model model = Model.planned(config, device, dtype);
-                PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
+        LoraOptions lora = options.train().lora();
+        try (Model model = Model.planned(config, device, dtype, lora.fourBit(dtype))) {
+            LoraConfig adapter = lora.config();
+            if (adapter != null) {
+                model.addAdapter(adapter, null, 0);
+            }
+            return memory(model, pairs, options, isPrefixShared);
+        }
+    }
+
+    private static MemoryPlan memory(
+            Model model, List<PreferencePair> pairs, DpoOptions options, boolean isPrefixShared) {
+        try (PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
             Steps steps = new Steps(options.train(), objective.rowTokens());
             ReferencePlan reference = ReferencePlanner.plan(objective, steps, options.train());
             return MemoryPlan.of(objective, steps, reference, options.train());

@@ -125,8 +125,7 @@ public final class LoraOptions extends OptionGroup {
      *
      * @param storage of the other weights
      */
-    @Nullable
-    FourBit fourBit(DType storage) {
+    public @Nullable FourBit fourBit(DType storage) {
         if (loadIn4bit == null || !loadIn4bit) {
             return null;
         }
