@@ -199,6 +199,7 @@ class AdamW8bitTest {
         assertThat(after.mMax).containsOnly(0);
     }
 
+    /** Steps of bf16 weights without master weights: 8 bytes a parameter. */
     @OnEachBf16Device
     @Tag("small")
     void roundsByTheRandomBitsOfTheReference(On on) {
@@ -207,17 +208,21 @@ class AdamW8bitTest {
         State before = State.first(Arrays.stream(draw.uniform(count, 0, 64))
                 .map(x -> Math.rint(x) / 64)
                 .toArray());
-        Step step = new Step(1, LR, 1, gradients(draw, count), 0.1);
-        State exact = run(on, before, step, true, false);
-        State rounded = run(on, before, step, false, true);
-        double[] expected = new double[count];
-        Arrays.setAll(
-                expected,
-                i -> ReferencePhilox.rounded(
-                        (float) exact.parameter[i], ReferencePhilox.sixteenBits(2L << 32 | 1, 3, i)));
-        Expect.exactly("parameter", rounded.parameter, expected);
-        assertThat(rounded.m).isEqualTo(exact.m);
-        assertThat(rounded.v).isEqualTo(exact.v);
+        for (int t = 1; t <= 3; t++) {
+            Step step = new Step(t, LR, 1, gradients(draw, count), 0.1);
+            State exact = run(on, before, step, true, false);
+            State rounded = run(on, before, step, false, true);
+            check(before, step, exact);
+            double[] expected = new double[count];
+            Arrays.setAll(
+                    expected,
+                    i -> ReferencePhilox.rounded(
+                            (float) exact.parameter[i], ReferencePhilox.sixteenBits(2L << 32 | 1, 3, i)));
+            Expect.exactly("parameter of step " + t, rounded.parameter, expected);
+            assertThat(rounded.m).isEqualTo(exact.m);
+            assertThat(rounded.v).isEqualTo(exact.v);
+            before = rounded;
+        }
     }
 
     @OnEachDType

@@ -174,6 +174,9 @@ class OptimizersTest {
         assertThat(bytes(DType.BF16, rounded.build().train())).startsWith("14 bytes");
         DpoOptions.Builder both = rounded.adamMomentsDtype(Precision.BFLOAT16);
         assertThat(bytes(DType.BF16, both.build().train())).startsWith("10 bytes");
+        DpoOptions.Builder codes = stochastic.apply(TinyRun.options()).optim(OptimizerName.ADAMW_8BIT);
+        assertThat(bytes(DType.BF16, codes.build().train()))
+                .isEqualTo("8.03 bytes per parameter: weight 2, gradient 4, AdamW's moments 2.03");
     }
 
     private static OptimizerName named(String name) {

@@ -8,6 +8,8 @@ import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Tag;
 
 /** Training of bf16 weights without f32 master weights. */
@@ -34,6 +36,21 @@ class StochasticRoundingTest {
     void theMarginRisesWithF32AndWithBf16Moments(On on) {
         for (Precision moments : new Precision[] {Precision.FLOAT32, Precision.BFLOAT16}) {
             TinyRun run = run(on, options().adamMomentsDtype(moments).maxSteps(20));
+            assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
+            assertThat(run.last("rewards/accuracies")).isEqualTo(1);
+            assertThat(run.last("loss")).isLessThan(0.4);
+        }
+    }
+
+    /** With the thresholds of the other moments. Those of the embedding have 8 bits, so it has 8 bytes a parameter. */
+    @OnEachBf16Device
+    @Tag("large")
+    void theMarginRisesWithMomentsOf8Bits(On on) {
+        ModelConfig config = Llama.config(300, 16, 24, 2, 2, 1, 64, true);
+        DpoOptions options =
+                options().optim(OptimizerName.ADAMW_8BIT).maxSteps(20).build();
+        try (Model model = Model.create(config, on.device(), DType.BF16, 3)) {
+            TinyRun run = TinyRun.dpo(model, PAIRS, List.of(), options);
             assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
             assertThat(run.last("rewards/accuracies")).isEqualTo(1);
             assertThat(run.last("loss")).isLessThan(0.4);

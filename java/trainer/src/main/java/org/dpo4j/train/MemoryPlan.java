@@ -1,14 +1,14 @@
 package org.dpo4j.train;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.FourBit;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.PassMemory;
@@ -78,10 +78,11 @@ public record MemoryPlan(
             int ring,
             ReferencePlan reference,
             long samples) {
-        Parameters parameters = model.trained();
+        Model sized = sized(model, options);
+        Parameters parameters = sized.trained();
         return new MemoryPlan(
-                model.adapter() == null ? 0 : model.parameters().bytes(),
-                model.parameters().isFourBit(),
+                sized.adapter() == null ? 0 : sized.parameters().bytes(),
+                sized.parameters().isFourBit(),
                 parameters.bytes(),
                 Optimizer.masterBytes(parameters, options),
                 DType.F32.bytes() * parameters.count(),
@@ -93,6 +94,26 @@ public record MemoryPlan(
                 reference.modelBytes(),
                 reference.isKept(),
                 samples);
+    }
+
+    /**
+     * The model with the sizes of a run with these options. That is the model itself, unless the options ask for an adapter
+     * or for 4-bit weights that it does not have: then the plan is not that of this run, but of one to compare with.
+     */
+    private static Model sized(Model model, TrainOptions options) {
+        DType dtype = model.parameters().dtype();
+        FourBit fourBit = options.lora().fourBit(dtype);
+        LoraConfig lora = model.adapter() == null
+                ? options.lora().config()
+                : model.adapter().config();
+        boolean isAsAsked = (lora == null || model.adapter() != null)
+                && (fourBit == null || model.parameters().isFourBit());
+        if (isAsAsked || lora == null) {
+            return model;
+        }
+        Model sized = Model.planned(model.config(), model.device(), dtype, fourBit);
+        sized.addAdapter(lora, null, 0);
+        return sized;
     }
 
     /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
@@ -108,47 +129,17 @@ public record MemoryPlan(
                 + (isReferenceKept ? ofReference + steps : Math.max(ofReference, steps));
     }
 
-    /** Throws, with advice on what to lower, if the run needs more than {@code available} bytes. */
+    /** Throws, naming the parts, if the run needs more than {@code available} bytes. */
     public void check(long available) {
         if (bytes() > available) {
-            throw new Dpo4jException("the run needs " + inUnits(bytes()) + " of device memory, but "
-                    + inUnits(available) + " are available: " + described() + "; " + String.join(", or ", ways()));
+            throw refusal(available, "lower what needs most");
         }
     }
 
-    private List<String> ways() {
-        List<String> ways = new ArrayList<>();
-        if (frozenWeights == 0) {
-            ways.add("set use_peft, to train an adapter instead of all weights");
-        } else if (!isFourBit) {
-            ways.add("set load_in_4bit");
-        }
-        if (masterWeights > 0) {
-            ways.add("set bf16_stochastic_round and adam_moments_dtype bfloat16");
-        } else if (weights < gradients && state == 2 * gradients) {
-            ways.add("set adam_moments_dtype bfloat16");
-        }
-        if (state >= gradients) {
-            ways.add("set optim adamw_8bit");
-        }
-        if (average > 0) {
-            ways.add("leave use_ema out");
-        }
-        if (passes.training().total() > 0) {
-            ways.add("lower per_device_train_batch_size or max_length");
-        }
-        if (passes.evaluation().total() > 0
-                || passes.reference().total() > passes.training().total()) {
-            ways.add("lower per_device_eval_batch_size");
-        }
-        if (isReferenceKept) {
-            ways.add("leave precompute_ref_log_probs and sync_ref_model out");
-        }
-        if (samples > 0) {
-            ways.add("leave generate_during_eval out");
-        }
-        ways.add("use a smaller model");
-        return ways;
+    /** The error of a run that does not fit. */
+    Dpo4jException refusal(long available, String advice) {
+        return new Dpo4jException("the run needs " + inUnits(bytes()) + " of device memory, but " + inUnits(available)
+                + " are available: " + described() + "; " + advice);
     }
 
     /** Bytes by what they hold, without parts that the run does not have. */

@@ -49,6 +49,11 @@ interface Objective extends AutoCloseable {
      */
     Passes passes(Steps steps, PassMemory reference, StepOptions options);
 
+    /** The fewest rows that a micro-batch may have. */
+    default int minTrainBatch() {
+        return 1;
+    }
+
     /** The model in training. */
     Model model();
 

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dpo4j.data.source.DatasetRequest.Use;
@@ -83,6 +84,34 @@ public record TrainOptions(
         checkPlateau(step.plateau(), bestModel, evaluation);
         bestModel.check(evaluation, checkpoint, logging.loggingSteps);
         samples.check(evaluation, reference);
+    }
+
+    /** A copy with other values. Throws if they contradict each other. */
+    TrainOptions with(Consumer<TrainOptions> change) {
+        TrainOptions changed = copy();
+        change.accept(changed);
+        return changed.copy();
+    }
+
+    /** A copy that has been checked. */
+    private TrainOptions copy() {
+        return new TrainOptions(
+                model,
+                hub,
+                device,
+                data,
+                output,
+                checkpoint,
+                step,
+                optimizer,
+                logging,
+                evaluation,
+                report,
+                bestModel,
+                samples,
+                seeds,
+                reference,
+                lora);
     }
 
     private static void checkEvaluation(EvaluationOptions evaluation, DataOptions data) {

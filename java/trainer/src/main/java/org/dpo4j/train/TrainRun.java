@@ -79,7 +79,7 @@ final class TrainRun {
             requireFinite(model, options);
             requireSavable(model, options);
             describe(options, model, facts);
-            MemoryPlan.ofState(model, options).check(memoryOf(device));
+            MemoryCheck.ofState(model, options).check(MemoryPlan.ofState(model, options), memoryOf(device));
             try (Objective objective = read(options, model, reader, output, listener, facts)) {
                 Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
@@ -109,7 +109,7 @@ final class TrainRun {
                 facts.put("deterministic", DETERMINISTIC);
                 listener.header(new RunHeader(facts));
                 objective.trainingOverlap().report(objective.unit(), listener);
-                memory.check(memoryOf(device));
+                MemoryCheck.of(objective, options).check(memory, memoryOf(device));
                 output.reserve(model, options.model().tokenizerDirectory());
                 RunStart start = reports.start(options, memory, steps.total());
                 return train(

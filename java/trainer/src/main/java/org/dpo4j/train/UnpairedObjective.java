@@ -210,6 +210,12 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
                 .max(memory(evaluation::memory, evalOthers, evaluated, evalBatches(evaluated)));
     }
 
+    /** The baseline of the KL divergence needs the completion of another row. */
+    @Override
+    public int minTrainBatch() {
+        return options.hasBaseline() ? 2 : 1;
+    }
+
     @Override
     public boolean hasReference() {
         return true;
