@@ -122,6 +122,10 @@ class ExportCommandTest {
         Path plain = directory.resolve("base.gguf");
         Cli.run("export --dtype f32 %s %s", base, plain).assertSucceeded();
         assertThat(Files.mismatch(output, plain)).isNotNegative();
+        TestFiles.edit(adapter.resolve("tokenizer.json"), "\"normalizer\":null", "\"normalizer\":{\"type\":\"NFKC\"}");
+        Cli.run("export %s %s", adapter, directory.resolve("again.gguf"))
+                .assertThatRunEndedWith()
+                .contains(adapter + "/tokenizer.json: normalizer is NFKC");
         try (Stream<Path> files = Files.list(directory)) {
             assertThat(files).noneMatch(file -> file.getFileName().toString().startsWith("."));
         }
@@ -181,6 +185,15 @@ class ExportCommandTest {
         byte[] bytes = Files.readAllBytes(pieces);
         TestFiles.write(pieces, Arrays.copyOf(bytes, 1001));
         assertRefused(model, "tokenizer.model is not a SentencePiece model, or is cut short");
+    }
+
+    @Test
+    void quantizedWeightsAreRefused() {
+        Path model = model("linear");
+        set(model, "quantization_config", """
+                {"quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4"}
+                """);
+        assertRefused(model, "quantization_config is set: GGUF is written from float weights");
     }
 
     @Test

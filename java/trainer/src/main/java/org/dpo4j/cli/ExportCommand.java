@@ -97,13 +97,8 @@ final class ExportCommand implements Callable<Integer> {
         Path model = NamedModel.directory(given, modelRevision);
         GgufExport.Written written;
         try (Console console = Console.errors()) {
-            if (Model.baseDirectory(model).equals(model)) {
-                written = write(model, output, console);
-            } else {
-                try (MergedModel merged = MergedModel.make(model, output, console)) {
-                    written = write(merged.directory(), output, console);
-                }
-            }
+            boolean isAdapter = !Model.baseDirectory(model).equals(model);
+            written = isAdapter ? writeMerged(model, output, console) : write(model, output, console);
         }
         written.notices().forEach(Output::notice);
         Output.notice(String.format(
@@ -119,5 +114,17 @@ final class ExportCommand implements Callable<Integer> {
 
     private GgufExport.Written write(Path model, Path output, Console console) {
         return GgufExport.write(model, output, dtype.type, new LoadingReport(console, "MB written"));
+    }
+
+    /** Errors name the adapter, because the merged model is deleted. */
+    private GgufExport.Written writeMerged(Path adapter, Path output, Console console) {
+        try (MergedModel merged = MergedModel.make(adapter, output, console)) {
+            try {
+                return write(merged.directory(), output, console);
+            } catch (Dpo4jException e) {
+                String message = String.valueOf(e.getMessage());
+                throw new Dpo4jException(message.replace(merged.directory().toString(), adapter.toString()), e);
+            }
+        }
     }
 }

@@ -66,6 +66,7 @@ public final class GgufExport {
     public static Written write(Path model, Path output, GgufType type, LoadProgress progress) {
         refuseAdapter(model);
         checkNew(output);
+        refuseQuantized(model);
         try (StoredWeights weights = StoredWeights.open(model)) {
             GgufExport export = prepare(model, weights, type);
             long bytes = GgufFile.bytes(export.metadata, export.tensors);
@@ -111,6 +112,14 @@ public final class GgufExport {
         if (Files.exists(model.resolve("adapter_config.json"))) {
             throw new Dpo4jException(
                     model + " holds a PEFT adapter; merge it first, and give the directory of the" + " merged model");
+        }
+    }
+
+    private static void refuseQuantized(Path model) {
+        if (Model.readConfig(model).json().hasNonNull("quantization_config")) {
+            throw new Dpo4jException(model.resolve("config.json")
+                    + ": quantization_config is set: GGUF is written from float weights; export the model from which these"
+                    + " were quantized");
         }
     }
 

@@ -59,11 +59,9 @@ record Representable(Target target, ModelConfig config) {
     private void checkBiases(Architecture model) {
         AttentionBias bias = model.attention().bias();
         switch (target) {
-            case LLAMA -> {
+            case LLAMA, QWEN2 -> {
                 // llama.cpp reads every bias that a file has
             }
-            case QWEN2 ->
-                require(bias.isOnQkv() && !bias.isOnOutput() && !model.mlp().hasBias(), "biases differ");
             case QWEN3, GEMMA2, GEMMA3 -> {
                 require(!bias.isOnQkv() && !bias.isOnOutput(), "attention_bias is true");
                 require(!model.mlp().hasBias(), "mlp_bias is true");

@@ -35,7 +35,8 @@ record SentencePieceTokens(TokenizerJson tokenizer) {
         }
         long other = otherMerges();
         if (other > 0) {
-            notices.add(tokenizer.file() + " was not made from a SentencePiece model: llama.cpp joins " + other
+            notices.add(tokenizer.file().getFileName() + " was not made from a SentencePiece model: llama.cpp joins "
+                    + other
                     + " pairs of tokens that its merges do not list, so it may split some texts in another way");
         }
     }

@@ -27,7 +27,12 @@ final class SpecialTokens {
     /** Whether a token is added to a text, by its name. */
     private final Map<String, Boolean> added = new LinkedHashMap<>();
 
-    /** @param config {@code tokenizer_config.json}; @param model {@code config.json} */
+    /**
+     * Reads nothing yet.
+     *
+     * @param config {@code tokenizer_config.json}
+     * @param model {@code config.json}
+     */
     SpecialTokens(@Nullable TokenizerJson json, ObjectNode config, ObjectNode model) {
         this.json = json;
         this.config = config;
