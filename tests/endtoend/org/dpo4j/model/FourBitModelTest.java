@@ -10,7 +10,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -88,6 +91,22 @@ class FourBitModelTest {
         return Model.load(model, device, DType.F32, fourBit, LoadProgress.NONE);
     }
 
+    @Test
+    void progressEndsOnceAndNeverGoesBack() {
+        List<Long> done = new ArrayList<>();
+        try (Device device = Devices.cpu(1)) {
+            Model.load(
+                            TestFiles.golden("llama-tiny"),
+                            device,
+                            DType.F32,
+                            new FourBit(QuantType.NF4, true),
+                            (loaded, total) -> done.add(total - loaded))
+                    .close();
+        }
+        assertThat(done).isSortedAccordingTo(Comparator.reverseOrder()).endsWith(0L);
+        assertThat(done.stream().filter(rest -> rest == 0)).hasSize(1);
+    }
+
     /** Heads, hidden size and inner size that are no multiples of 8. */
     @OnEachDevice
     void aCopyAndPlannedSizesAreThoseOfTheModel(On on) {
@@ -117,6 +136,8 @@ class FourBitModelTest {
                 float[] values = model.parameters().readWeights(tensor);
                 assertRefused(() -> model.parameters().writeWeights(tensor, values), tensor.name(), "4 bits");
                 assertRefused(() -> model.save(llama, DType.F32), "4 bits", "use_peft");
+                model.addAdapter(new LoraConfig(2, 4, List.of("q_proj")), null, 1);
+                assertRefused(model::mergeAdapter, "4 bits", "base_model_name_or_path");
             }
             try (Model model = Model.load(TestFiles.golden("llama-tiny"), device, DType.F32)) {
                 ParameterTensor tensor = model.parameters().tensor("model.layers.1.mlp.down_proj.weight");

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
@@ -102,6 +103,8 @@ class FourBitRunTest {
         assertThat(trained)
                 .usingRecursiveComparison()
                 .isEqualTo(TestFiles.floatTensors(directory.resolve("dense/adapter_model.safetensors")));
+        train(fourBit("recomputed").gradientCheckpointing(true).precomputeRefLogProbs(false));
+        assertThat(adapter("recomputed")).isEqualTo(adapter("four"));
         train(fourBit("fp4").bnb4bitQuantType(FourBitType.FP4));
         assertThat(adapter("fp4")).isNotEqualTo(adapter("four"));
         train(fourBit("plain").useBnbNestedQuant(false));
@@ -121,6 +124,24 @@ class FourBitRunTest {
                 () -> train(fourBit("other").useBnbNestedQuant(false).resumeFromCheckpoint(checkpoint)),
                 "use_bnb_nested_quant");
         assertRefused(() -> train(lora("dense").resumeFromCheckpoint(checkpoint)), "load_in_4bit");
+    }
+
+    /** On a device of its own. Loading needs less than training. */
+    @Test
+    void thePlanIsThePeak() {
+        DpoOptions options = fourBit("unread").build();
+        LoraOptions lora = options.train().lora();
+        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda");
+                Model model = Model.load(
+                        directory.resolve("model"), device, DType.F32, lora.fourBit(DType.F32), LoadProgress.NONE)) {
+            model.addAdapter(Objects.requireNonNull(lora.config()), null, 1);
+            Objective objective = new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options, 1 << 20);
+            Steps steps = TinyRun.steps(objective.rows(), options.train());
+            MemoryPlan plan = MemoryPlan.of(
+                    objective, steps, ReferencePlanner.plan(objective, steps, options.train()), options.train());
+            TinyRun.run(model, options.train(), objective);
+            assertThat(device.peakAllocatedBytes()).as("%s", plan).isEqualTo(plan.bytes());
+        }
     }
 
     @Test

@@ -300,9 +300,14 @@ final class ModelFiles implements AutoCloseable {
         }
         Parameters parameters = Parameters.allocate(layout, device, dtype);
         try {
-            upload(matched.flat, parameters, progress);
+            long first = matched.flat.stream().mapToLong(StoredTensor::bytes).sum();
+            long then = matched.fourBit.values().stream()
+                    .mapToLong(FourBitSource::bytes)
+                    .sum();
+            upload(matched.flat, parameters, (done, total) -> progress.loaded(done, total + then));
             if (fourBit.isUsed()) {
-                parameters.with(FourBitLoading.load(layout, device, dtype, matched.fourBit, progress));
+                LoadProgress second = (done, total) -> progress.loaded(first + done, first + total);
+                parameters.with(FourBitLoading.load(layout, device, dtype, matched.fourBit, second));
             }
         } catch (RuntimeException | Error e) {
             parameters.close();
