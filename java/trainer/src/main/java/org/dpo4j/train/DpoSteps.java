@@ -23,11 +23,15 @@ public final class DpoSteps implements AutoCloseable {
     private final RunState state;
 
     /**
-     * Allocates the optimizer's state and computes the reference's log-probs.
+     * Allocates the optimizer's state and computes the reference's log-probs. With {@code use_peft} the caller has added the
+     * adapter to the model ({@link Model#addAdapter}).
      *
      * @param isPrefixShared whether a prompt is computed once for both of its completions, as in {@link DpoTrainer}
      */
     public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean isPrefixShared) {
+        if (options.train().lora().config() != null && model.adapter() == null) {
+            throw new Dpo4jException("use_peft is true, but the model has no adapter; call Model.addAdapter first");
+        }
         objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared);
         try {
             Steps steps = new Steps(options.train(), objective.rowTokens());
