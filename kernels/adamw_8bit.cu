@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kThreads, 3) step_8bit(Adamw8bit x) {
       p[k] -= fmaf(decay, p[k], rate * mean[k] / (sqrtf(c2 * square[k]) + x.epsilon));
     }
     const float m_max = encode(x.m + i, signed_middles, mean, valid), v_max = encode(x.v + i, unsigned_middles, square, valid);
-    // The shuffled moments depend on the old maxima, so every lane has read these.
+    __syncwarp();  // every lane has read the old maxima
     if (lane == 0) x.m_max[block] = m_max, x.v_max[block] = v_max;
     if (x.master) store_valid(x.master + i, p, valid);
     if constexpr (kStochastic) p = round_elements(p, Rounded::kParameter, x.first + i, seed, number);
