@@ -111,8 +111,9 @@ public final class StepOptions extends OptionGroup {
             names = "--gradient_checkpointing",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Keep only the input of each layer, and compute its other activations again in backward: less"
-                    + " memory, up to a third more time, the same bits; default ${DEFAULT-VALUE} (TRL's is true).")
+            description =
+                    "Keep only the input of each layer, and compute its other activations again in backward: less"
+                            + " memory, more time (at most a third, or half with use_peft), the same bits; default ${DEFAULT-VALUE} (TRL's is true).")
     boolean gradientCheckpointing = false;
 
     private final SamplingStrategy defaultOrder;
