@@ -65,7 +65,7 @@ public final class JsonFile {
         } catch (JsonProcessingException e) {
             throw new Dpo4jException("is not valid JSON: " + JsonErrors.reason(e, true), e);
         } catch (IOException e) {
-            throw new IllegalStateException("bytes in memory", e);
+            throw new Dpo4jException("is not valid JSON: its bytes are not UTF-8", e);
         }
     }
 
