@@ -79,8 +79,8 @@ public final class CompleteModel {
     private static void deleteModel(Path directory) throws IOException {
         Files.deleteIfExists(directory.resolve(ONE));
         Files.deleteIfExists(directory.resolve(INDEX));
-        Files.deleteIfExists(directory.resolve(Model.CONFIG));
-        Files.deleteIfExists(directory.resolve(Model.GENERATION_CONFIG));
+        Files.deleteIfExists(directory.resolve(ModelJson.CONFIG));
+        Files.deleteIfExists(directory.resolve(ModelJson.GENERATION_CONFIG));
     }
 
     /** Deletes an earlier adapter, with which the new model would be loaded as its base model. */

@@ -19,7 +19,6 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Architecture;
-import org.dpo4j.model.family.ConfigJson;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * an adapter its weights are frozen. The owner closes it before the device.
  */
 public final class Model implements AutoCloseable {
-    static final String CONFIG = "config.json";
-    static final String GENERATION_CONFIG = "generation_config.json";
-
     private final ModelConfig config;
     private final Parameters parameters;
     private final ParameterLayout layout;
@@ -118,32 +114,24 @@ public final class Model implements AutoCloseable {
 
     private static Model loadBase(
             Path directory, Device device, DType dtype, @Nullable FourBit fourBit, LoadProgress progress) {
-        ModelDirectory.check(directory);
-        Path configFile = directory.resolve(CONFIG);
-        ObjectNode configJson = JsonFile.read(configFile);
-        ModelConfig config = Families.read(configJson, configFile.toString());
-        Path generationFile = directory.resolve(GENERATION_CONFIG);
-        byte @Nullable [] generation = Files.exists(generationFile) ? JsonFile.bytes(generationFile) : null;
-        if (generation != null) {
-            ObjectNode json = JsonFile.read(generationFile, generation);
-            config = config.withTokens(config.bosTokenId(), eosTokenIds(json, generationFile, config));
-        }
+        ModelJson json = ModelJson.read(directory);
         try (ModelFiles files = ModelFiles.open(directory)) {
-            ModelFiles.Loaded loaded = files.load(config, device, dtype, fourBit, progress);
+            ModelFiles.Loaded loaded = files.load(json.config(), device, dtype, fourBit, progress);
             return new Model(
-                    config, loaded.parameters(), loaded.layout(), configJson, generation, loaded.dtypes(), true);
+                    json.config(),
+                    loaded.parameters(),
+                    loaded.layout(),
+                    json.content(),
+                    json.generation(),
+                    loaded.dtypes(),
+                    true);
         }
     }
 
     /** The {@code config.json} of a Hugging Face directory, or of an adapter's base model, without loading weights. */
     public static ModelConfig readConfig(Path directory) {
         Path base = ModelDirectory.base(directory);
-        return base == directory ? readBaseConfig(base) : ofBase(directory, () -> readBaseConfig(base));
-    }
-
-    private static ModelConfig readBaseConfig(Path directory) {
-        ModelDirectory.check(directory);
-        return Families.read(directory.resolve(CONFIG));
+        return base == directory ? ModelJson.config(base) : ofBase(directory, () -> ModelJson.config(base));
     }
 
     /**
@@ -151,28 +139,12 @@ public final class Model implements AutoCloseable {
      * adapter, those of its base model and its own.
      */
     public static String filesHash(Path directory) {
-        Path base = ModelDirectory.base(directory);
-        List<Path> more = new ArrayList<>(List.of(base.resolve(CONFIG)));
-        if (base != directory) {
-            more.add(directory.resolve(AdapterConfigJson.FILE));
-            more.add(directory.resolve(AdapterFiles.FILE));
-        }
-        try (ModelFiles files = ModelFiles.open(base)) {
-            return files.hash(more);
-        }
+        return ModelFiles.hash(directory);
     }
 
     /** The directory of an adapter's base model; any other directory itself. Throws if the base model does not exist. */
     public static Path baseDirectory(Path directory) {
         return ModelDirectory.base(directory);
-    }
-
-    private static List<Integer> eosTokenIds(ObjectNode json, Path file, ModelConfig config) {
-        try {
-            return new ConfigJson(json).eosTokenIds(config.eosTokenIds());
-        } catch (Dpo4jException e) {
-            throw new Dpo4jException(file + ": " + e.getMessage(), e);
-        }
     }
 
     /**
@@ -395,7 +367,7 @@ public final class Model implements AutoCloseable {
     public void writeFiles(Path directory, SaveFormat format) {
         writer(format).write(directory);
         if (generation != null && adapter == null) {
-            DirectoryFiles.write(directory.resolve(GENERATION_CONFIG), OutputFile.content(generation));
+            DirectoryFiles.write(directory.resolve(ModelJson.GENERATION_CONFIG), OutputFile.content(generation));
         }
     }
 

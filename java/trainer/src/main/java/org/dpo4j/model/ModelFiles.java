@@ -331,11 +331,18 @@ final class ModelFiles implements AutoCloseable {
         new TensorUpload(parameters.flatWeights(), tensors, progress).run();
     }
 
-    /** SHA-256 of the content of these files and of all files of tensors. */
-    String hash(List<Path> more) {
+    /** SHA-256 of {@code config.json} and all files of tensors; of an adapter, also of its own files. */
+    static String hash(Path directory) {
+        Path base = ModelDirectory.base(directory);
+        List<Path> all = new ArrayList<>(List.of(base.resolve(ModelJson.CONFIG)));
+        if (base != directory) {
+            all.add(directory.resolve(AdapterConfigJson.FILE));
+            all.add(directory.resolve(AdapterFiles.FILE));
+        }
+        try (ModelFiles model = open(base)) {
+            model.files.forEach(file -> all.add(file.file()));
+        }
         MessageDigest digest = Sha256.digest();
-        List<Path> all = new ArrayList<>(more);
-        files.forEach(file -> all.add(file.file()));
         for (Path file : all) {
             try {
                 digest.update(Sha256.ofChunks(file));

@@ -50,8 +50,8 @@ final class ModelWriter {
                 parameters,
                 shards.files(),
                 shards.isSharded()
-                        ? Map.of(Model.CONFIG, config, CompleteModel.INDEX, shards.index())
-                        : Map.of(Model.CONFIG, config));
+                        ? Map.of(ModelJson.CONFIG, config, CompleteModel.INDEX, shards.index())
+                        : Map.of(ModelJson.CONFIG, config));
     }
 
     /** Of an adapter, in one file, as PEFT writes it. */
