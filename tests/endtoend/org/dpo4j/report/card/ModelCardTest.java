@@ -62,6 +62,29 @@ class ModelCardTest {
                 .containsEntry("tags", List.of("generated_from_trainer", "dpo4j", "dpo"));
     }
 
+    /** As PEFT's card, it names the base model, also if the run began with an adapter of it. */
+    @Test
+    void anAdapterNamesItsBaseModel() throws Exception {
+        Files.delete(directory.resolve("config.json"));
+        TestFiles.write(
+                directory.resolve("adapter_config.json"),
+                "{\"base_model_name_or_path\": \"Qwen/Qwen2.5-0.5B\", \"peft_type\": \"LORA\"}");
+        options.put("model_name_or_path", directory.resolve("earlier").toString());
+        String card = card(9);
+        assertThat(frontMatter(card))
+                .containsEntry("base_model", "Qwen/Qwen2.5-0.5B")
+                .containsEntry("library_name", "peft")
+                .containsEntry(
+                        "tags",
+                        List.of(
+                                "generated_from_trainer",
+                                "dpo4j",
+                                "dpo",
+                                "lora",
+                                "base_model:adapter:Qwen/Qwen2.5-0.5B"));
+        assertThat(card).contains("a LoRA adapter of `Qwen/Qwen2.5-0.5B`", "Install `peft`");
+    }
+
     /** The hub refuses a card that names what it does not have. */
     @Test
     void filesAreNotNamedAsModelsOfTheHub() {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.hub.HubCache;
 import org.dpo4j.io.hub.HubRepository;
 import org.dpo4j.io.hub.RepositoryKind;
@@ -24,6 +25,13 @@ record FrontMatter(RunStart run) {
 
     private static final Pattern LICENSE = Pattern.compile("(?s)---\\R(?:.*?\\R)?license: *([\\w.-]+) *\\R.*?---\\R.*");
 
+    private static final String ADAPTER = "adapter_config.json";
+
+    /** Whether the trained model is a LoRA adapter, beside a base model that is not in its directory. */
+    static boolean isOfAdapter(RunStart run) {
+        return Files.exists(run.directory().resolve(ADAPTER));
+    }
+
     String text() {
         StringBuilder yaml = new StringBuilder("---\n");
         String base = hubModel();
@@ -34,7 +42,10 @@ record FrontMatter(RunStart run) {
         if (ID.matcher(dataset).matches() && !Files.exists(Path.of(dataset))) {
             yaml.append("datasets:\n- ").append(dataset).append('\n');
         }
-        yaml.append("library_name: transformers\n");
+        boolean isAdapter = isOfAdapter(run);
+        yaml.append("library_name: ")
+                .append(isAdapter ? "peft" : "transformers")
+                .append('\n');
         String license = license();
         if (license != null) {
             yaml.append("license: ").append(license).append('\n');
@@ -43,6 +54,8 @@ record FrontMatter(RunStart run) {
                 .append(TextNode.valueOf(name(run)))
                 .append("\npipeline_tag: text-generation\ntags:\n- generated_from_trainer\n- dpo4j\n- ")
                 .append(run.trainer())
+                .append(isAdapter ? "\n- lora" : "")
+                .append(isAdapter && base != null ? "\n- base_model:adapter:" + base : "")
                 .append("\n---\n")
                 .toString();
     }
@@ -57,12 +70,12 @@ record FrontMatter(RunStart run) {
     static String baseName(RunStart run) {
         FrontMatter matter = new FrontMatter(run);
         String id = matter.hubModel();
-        Path name = Path.of(matter.option("model_name_or_path")).getFileName();
+        Path name = Path.of(matter.base()).getFileName();
         return id != null ? id : name == null ? "a model" : name.toString();
     }
 
     private @Nullable String hubModel() {
-        String path = option("model_name_or_path");
+        String path = base();
         Matcher cached = CACHED.matcher(path + "/");
         if (cached.matches()) {
             return cached.group(1) + "/" + cached.group(2);
@@ -83,7 +96,7 @@ record FrontMatter(RunStart run) {
 
     /** The directory of the model that was trained: if it was given by name, in the cache of the hub. */
     private Path baseDirectory() {
-        Path given = Path.of(option("model_name_or_path"));
+        Path given = Path.of(base());
         if (Files.exists(given) || !HubRepository.isName(given.toString())) {
             return given;
         }
@@ -94,6 +107,15 @@ record FrontMatter(RunStart run) {
         } catch (Dpo4jException e) {
             return given; // the cache has changed since the run began
         }
+    }
+
+    /** Directory or name of the model that was trained; of an adapter, that of its base model. */
+    private String base() {
+        return isOfAdapter(run)
+                ? JsonFile.read(run.directory().resolve(ADAPTER))
+                        .path("base_model_name_or_path")
+                        .asText("")
+                : option("model_name_or_path");
     }
 
     private String option(String name) {

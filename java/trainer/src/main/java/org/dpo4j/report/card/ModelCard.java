@@ -42,15 +42,15 @@ public final class ModelCard implements RunListener {
     @Override
     public void ended(RunEnd end) {
         RunStart run = start;
-        if (run == null || end.step() <= 0 || !hasModel(run.directory()) || hasOwnCard(run.directory())) {
+        if (run == null || end.step() <= 0 || !hasModel(run) || hasOwnCard(run.directory())) {
             return;
         }
         String card = new FrontMatter(run).text() + MARK + "\n" + body(run, end);
         OutputFile.write(run.directory().resolve(FILE), card.getBytes(StandardCharsets.UTF_8));
     }
 
-    private static boolean hasModel(Path directory) {
-        return Files.exists(directory.resolve("config.json"));
+    private static boolean hasModel(RunStart run) {
+        return Files.exists(run.directory().resolve("config.json")) || FrontMatter.isOfAdapter(run);
     }
 
     private static boolean hasOwnCard(Path directory) {
@@ -66,7 +66,7 @@ public final class ModelCard implements RunListener {
         Method method = Method.find(run.trainer());
         String name = FrontMatter.name(run);
         StringBuilder text = new StringBuilder("\n# Model card of " + plain(name) + "\n\n");
-        text.append("This model is `")
+        text.append(FrontMatter.isOfAdapter(run) ? "This is a LoRA adapter of `" : "This model is `")
                 .append(code(FrontMatter.baseName(run)))
                 .append("`, trained by ")
                 .append(method.words())
@@ -77,6 +77,9 @@ public final class ModelCard implements RunListener {
                 .append(TextNode.valueOf(name))
                 .append(
                         ")\nprint(generator(\"...\", max_new_tokens=128, return_full_text=False)[0][\"generated_text\"])\n```\n");
+        if (FrontMatter.isOfAdapter(run)) {
+            text.append("\nInstall `peft` too: transformers then loads the base model and the adapter.\n");
+        }
         text.append("\n## Results\n\nThe last value of each metric; `report.html` has all of them.\n\n");
         text.append("| metric | value |\n| --- | --- |\n");
         last.forEach((metric, value) -> text.append("| `")
