@@ -135,6 +135,15 @@ class ModelDirectoryTest {
                 "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"meta-llama/Llama-3.2-1B\", \"r\": 8,"
                         + " \"lora_alpha\": 8, \"target_modules\": [\"q_proj\"]}");
         refused(adapter, adapter + " is an adapter of meta-llama/Llama-3.2-1B: ", "is not a directory here");
+        Path gone = directory.resolve("gone");
+        Files.writeString(
+                adapter.resolve("adapter_config.json"),
+                "{\"base_model_name_or_path\": \"" + gone
+                        + "\", \"r\": 8, \"lora_alpha\": 8, \"target_modules\": [\"q_proj\"]}");
+        refused(
+                adapter,
+                adapter + " is an adapter of " + gone + ": this directory does not exist",
+                "set base_model_name_or_path in its adapter_config.json");
     }
 
     @Test

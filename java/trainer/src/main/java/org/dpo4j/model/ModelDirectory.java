@@ -46,7 +46,11 @@ final class ModelDirectory {
         AdapterConfigJson config = AdapterConfigJson.read(given);
         config.config(); // a foreign kind of adapter is refused before its base model is sought
         try {
-            return NamedModel.directory(Path.of(config.base()), config.revision());
+            Path base = NamedModel.directory(Path.of(config.base()), config.revision());
+            if (!Files.exists(base)) {
+                throw new Dpo4jException("this directory does not exist; put the model there");
+            }
+            return base;
         } catch (Dpo4jException e) {
             throw new Dpo4jException(
                     given + " is an adapter of " + config.base() + ": " + e.getMessage()
