@@ -5,11 +5,10 @@
 
 import java.nio.file.Path;
 import java.util.List;
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.model.Model;
 import org.dpo4j.report.Metrics;
+import org.dpo4j.train.AdapterMerge;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.DpoTrainer;
 
@@ -44,10 +43,8 @@ class TrainLora {
 
         List<Metrics> history = DpoTrainer.train(options, System.out::println);
 
-        try (Device device = Devices.open("auto");
-                Model model = Model.load(adapter, device, DType.F32)) {
-            model.mergeAdapter();
-            model.save(Path.of(args[2], "merged"), DType.F32);
+        try (Device device = Devices.open("auto")) {
+            AdapterMerge.run(adapter, Path.of(args[2], "merged"), device, System.out::println);
         }
         double last = history.get(history.size() - 1).values().get("rewards/margins");
         System.out.printf("reward margin %.4f; adapter and merged model are in %s%n", last, args[2]);
