@@ -19,6 +19,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.AdapterBase;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.SaveFormat;
@@ -62,7 +63,8 @@ class ModelFilesFuzzTest {
             }
             Path adapter = Files.createDirectory(temporary.resolve("adapter"));
             try (Model model = Model.load(one, device, DType.F32)) {
-                model.addAdapter(new LoraConfig(2, 4, List.of("q_proj", "down_proj")), one.toString(), 1);
+                model.addAdapter(
+                        new LoraConfig(2, 4, List.of("q_proj", "down_proj")), new AdapterBase(one.toString(), null), 1);
                 model.save(adapter, SaveFormat.unchanged());
             }
             Path fourBit = Files.createDirectory(temporary.resolve("fourBit"));

@@ -15,6 +15,7 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
@@ -176,12 +177,73 @@ class LoraRunTest {
         assertRefused(() -> AdapterMerge.check(model, output), "holds a model already");
         model.modelNameOrPath = directory.resolve("model");
         assertRefused(() -> AdapterMerge.check(copy(model), output), "is no adapter");
+        model.modelNameOrPath = directory.resolve("absent");
+        assertRefused(() -> AdapterMerge.check(copy(model), output), "absent does not exist");
     }
 
     private static ModelOptions copy(ModelOptions given) {
         ModelOptions copy = new ModelOptions();
         copy.modelNameOrPath = given.modelNameOrPath;
         return copy;
+    }
+
+    /** An adapter in place of its base model would be of no use, and the base model lost. */
+    @Test
+    void theBaseModelIsNeverReplaced() throws IOException {
+        byte[] before = bytes("model/model.safetensors");
+        assertRefused(
+                () -> train(options("model").overwriteOutputDir(true)),
+                "output_dir " + directory.resolve("model") + " is the base model of the adapter",
+                "choose another directory");
+        train(options("out"));
+        DpoOptions.Builder more = TinyRun.options(directory, "model")
+                .modelNameOrPath(directory.resolve("out"))
+                .overwriteOutputDir(true);
+        assertRefused(() -> train(more), "is the base model of the adapter");
+        ModelOptions model = new ModelOptions();
+        model.modelNameOrPath = directory.resolve("out");
+        OutputOptions output = new OutputOptions();
+        output.outputDir = directory.resolve("model");
+        output.overwriteOutputDir = true;
+        assertRefused(() -> AdapterMerge.check(model, output), "is the base model of the adapter");
+        assertThat(bytes("model/model.safetensors")).isEqualTo(before);
+        assertThat(directory.resolve("model/adapter_model.safetensors")).doesNotExist();
+    }
+
+    /** PEFT loads the base model in the revision that the config names. */
+    @Test
+    void aBaseModelByNameKeepsItsRevision() {
+        ModelOptions named = new ModelOptions();
+        named.modelNameOrPath = Path.of("org/model");
+        named.modelRevision = "v2";
+        try (Device device = Devices.cpu(1);
+                Model model = Model.load(directory.resolve("model"), device, DType.F32)) {
+            model.addAdapter(new LoraConfig(2, 4, List.of("q_proj")), named.adapterBase(), 1);
+            model.save(directory.resolve("named"), DType.F32);
+        }
+        ObjectNode config = JsonFile.read(directory.resolve("named/adapter_config.json"));
+        assertThat(config.get("base_model_name_or_path").asText()).isEqualTo("org/model");
+        assertThat(config.get("revision").asText()).isEqualTo("v2");
+        ModelOptions path = new ModelOptions();
+        path.modelNameOrPath = directory.resolve("model");
+        path.modelRevision = "main";
+        assertThat(path.adapterBase().revision()).isNull();
+    }
+
+    /** The end of the run would delete the merged model. */
+    @Test
+    void nothingIsMergedIntoTheDirectoryOfARun() throws IOException {
+        train(options("out"));
+        ModelOptions model = new ModelOptions();
+        model.modelNameOrPath = directory.resolve("out");
+        OutputOptions output = new OutputOptions();
+        output.outputDir = directory.resolve("busy");
+        RunListener listener = metrics -> {};
+        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda");
+                OutputLock run = OutputLock.make(directory.resolve("busy"), listener)) {
+            assertRefused(() -> AdapterMerge.run(model, output, device, listener), "busy is in use by another run");
+            assertThat(run.directory().resolve("model.safetensors")).doesNotExist();
+        }
     }
 
     @Test

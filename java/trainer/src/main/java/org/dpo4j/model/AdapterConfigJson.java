@@ -177,16 +177,16 @@ final class AdapterConfigJson {
     /**
      * The content for a new adapter, with the keys that PEFT writes.
      *
-     * @param base directory or name of the model
+     * @param base the model that is adapted; null if it has no directory
      * @param modules the names to which {@code target_modules} was resolved, unless it is a regular expression
      * @param isTransposed whether the model's files hold its matrices as [in, out], as those of GPT-2
      */
-    static ObjectNode write(LoraConfig config, @Nullable String base, List<String> modules, boolean isTransposed) {
+    static ObjectNode write(LoraConfig config, @Nullable AdapterBase base, List<String> modules, boolean isTransposed) {
         ObjectNode json = JsonFile.object();
         ObjectNode alphas = json.putObject("alpha_pattern");
         config.alphaPattern().forEach(alphas::put);
         json.putNull("auto_mapping");
-        json.put("base_model_name_or_path", base);
+        json.put("base_model_name_or_path", base == null ? null : base.nameOrPath());
         json.put("bias", "none");
         json.put("fan_in_fan_out", isTransposed);
         json.put("inference_mode", true);
@@ -198,7 +198,7 @@ final class AdapterConfigJson {
         json.put("r", config.rank());
         ObjectNode ranks = json.putObject("rank_pattern");
         config.rankPattern().forEach(ranks::put);
-        json.putNull("revision");
+        json.put("revision", base == null ? null : base.revision());
         if (config.targets() instanceof LoraTargets.Matching matching) {
             json.put("target_modules", matching.regex());
         } else {

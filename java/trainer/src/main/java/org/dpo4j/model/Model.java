@@ -232,7 +232,7 @@ public final class Model implements AutoCloseable {
      * @param base what {@code adapter_config.json} names as the base model; null if the model has no directory
      * @param seed of the initial values of A
      */
-    public void addAdapter(LoraConfig lora, @Nullable String base, long seed) {
+    public void addAdapter(LoraConfig lora, @Nullable AdapterBase base, long seed) {
         if (adapter != null) {
             throw new Dpo4jException("the model has an adapter already; merge it into its base model first");
         }

@@ -1,6 +1,9 @@
 package org.dpo4j.train;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -23,6 +26,7 @@ public final class AdapterMerge {
     public static void check(ModelOptions model, OutputOptions output) {
         Path adapter = model.directory();
         if (Model.baseDirectory(adapter).equals(adapter)) {
+            Model.readConfig(adapter); // says what is wrong with a path that is no model either
             throw new Dpo4jException("model_name_or_path " + adapter
                     + " is no adapter: it has no adapter_config.json; there is nothing to merge");
         }
@@ -30,7 +34,25 @@ public final class AdapterMerge {
             throw new Dpo4jException("output_dir " + output.directory()
                     + " holds a model already; choose another, or set overwrite_output_dir to replace it");
         }
+        requireBaseKept(adapter, output);
         output.saveFormat();
+    }
+
+    /** Throws if {@code output_dir} is the base model of an adapter: it would be replaced, and the adapter be of no use. */
+    static void requireBaseKept(Path model, OutputOptions output) {
+        Path base = Model.baseDirectory(model);
+        try {
+            if (Files.exists(output.directory()) && Files.isSameFile(base, output.directory())) {
+                throw new Dpo4jException("output_dir " + output.directory()
+                        + " is the base model of the adapter, which needs its weights as they are; choose another"
+                        + " directory");
+            }
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    output.directory() + " cannot be compared with " + base + " (" + FileErrors.reason(e)
+                            + "); choose another output_dir",
+                    e);
+        }
     }
 
     /** Loads, merges and saves, with the tokenizer's files. Nothing is written if a weight is not finite. */
@@ -39,7 +61,7 @@ public final class AdapterMerge {
         DType storage = options.dtype == null ? Precision.FLOAT32.storage() : options.dtype.storage();
         try (Model model = Model.load(options.directory(), device, storage, new LoadingReport(listener))) {
             merge(model, options.directory(), listener);
-            save(model, options.directory(), output.directory(), output.saveFormat());
+            saveLocked(model, options.directory(), output, listener);
             listener.notice("saved the merged model in " + output.directory());
         }
     }
@@ -59,6 +81,13 @@ public final class AdapterMerge {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
             throw new Dpo4jException(adapter + ": merged, weight " + found + "; nothing is saved");
+        }
+    }
+
+    /** A run that writes into the same directory would delete the model. */
+    private static void saveLocked(Model model, Path adapter, OutputOptions output, RunListener listener) {
+        try (OutputLock lock = OutputLock.make(output.directory(), listener)) {
+            save(model, adapter, lock.directory(), output.saveFormat());
         }
     }
 

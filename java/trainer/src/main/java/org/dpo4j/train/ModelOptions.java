@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.dpo4j.io.hub.Hub;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.AdapterBase;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.NamedModel;
 import org.jspecify.annotations.Nullable;
@@ -59,9 +60,11 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
         return directory;
     }
 
-    /** The model as it was given: a directory or a name. */
-    String given() {
-        return required("model_name_or_path", modelNameOrPath).toString();
+    /** The model as it was given, as the base model of an adapter: a directory, or a name with its revision. */
+    AdapterBase adapterBase() {
+        Path given = required("model_name_or_path", modelNameOrPath);
+        boolean isName = NamedModel.repository(given, modelRevision) != null;
+        return new AdapterBase(given.toString(), isName ? modelRevision : null);
     }
 
     /** The directory of the tokenizer's files: an adapter may be without them, and then it is that of its base model. */

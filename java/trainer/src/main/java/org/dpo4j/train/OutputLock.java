@@ -12,6 +12,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,22 @@ final class OutputLock implements AutoCloseable {
     private OutputLock(Path directory, FileChannel channel) {
         this.directory = directory;
         this.channel = channel;
+    }
+
+    /** Creates a directory if needed, and locks it as {@link #take}. */
+    static OutputLock make(Path directory, RunListener listener) {
+        try {
+            OutputFile.makeDirectory(directory);
+            return take(directory, listener);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    "output_dir " + directory + " is not writable (" + FileErrors.reason(e) + "); choose another", e);
+        }
+    }
+
+    /** The directory, without links. */
+    Path directory() {
+        return directory;
     }
 
     /** Locks an existing directory. Throws, naming the process that holds the lock, if there is one. */

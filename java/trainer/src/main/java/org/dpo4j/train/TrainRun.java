@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -124,7 +125,11 @@ final class TrainRun {
     private static Model load(TrainOptions options, Device device, RunListener listener) {
         DType storage = options.storage(device);
         FourBit fourBit = options.lora().fourBit(storage);
-        return Model.load(options.model().directory(), device, storage, fourBit, new LoadingReport(listener));
+        Path directory = options.model().directory();
+        if (options.lora().usePeft || !Model.baseDirectory(directory).equals(directory)) {
+            AdapterMerge.requireBaseKept(directory, options.output());
+        }
+        return Model.load(directory, device, storage, fourBit, new LoadingReport(listener));
     }
 
     private static void putIfAny(Map<String, String> facts, String name, @Nullable String value) {
@@ -181,7 +186,7 @@ final class TrainRun {
             throw new Dpo4jException("use_peft is true, but " + options.model().directory()
                     + " is an adapter already; leave use_peft out to train it on, or merge it first (./dpo4j merge)");
         }
-        model.addAdapter(lora, options.model().given(), options.seeds().seed());
+        model.addAdapter(lora, options.model().adapterBase(), options.seeds().seed());
     }
 
     private static void requireFinite(Model model, TrainOptions options) {
