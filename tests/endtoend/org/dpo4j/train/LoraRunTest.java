@@ -257,6 +257,16 @@ class LoraRunTest {
         assertRefused(() -> train(options("b").loraTargetModules("q_proj", "c_attn")), "c_attn", "q_proj, up_proj");
         assertRefused(() -> train(options("c").loraTargetModules("lm_head")), "lm_head", "not supported");
         assertRefused(() -> train(options("d").loraTargetModules("model\\.(x|y)")), "matches no module");
+        assertRefused(
+                () -> train(options("f").loraRankPattern(new OptionMap(Map.of("q_prj", "2")))),
+                "rank_pattern has q_prj",
+                "matches no module",
+                "leave it out");
+        assertRefused(
+                () -> train(options("g")
+                        .loraTargetModules("v_proj")
+                        .loraAlphaPattern(new OptionMap(Map.of("q_proj", "2")))),
+                "alpha_pattern has q_proj");
         assertRefused(() -> options("e").usePeft(false).build(), "lora_r is 4 but use_peft is false");
     }
 }

@@ -39,7 +39,7 @@ public final class Adapter implements AutoCloseable {
      * The same seed gives the same bits on any machine.
      */
     static Adapter create(ParameterLayout base, ModelConfig model, LoraConfig config, Parameters like, long seed) {
-        AdapterLayout layout = new AdapterLayout(base, model, config);
+        AdapterLayout layout = layout(base, model, config);
         Parameters parameters = Parameters.allocate(layout, like.device(), like.dtype());
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
@@ -55,9 +55,16 @@ public final class Adapter implements AutoCloseable {
         return new Adapter(config, layout, parameters, Map.of(), true);
     }
 
+    /** The layout of a new adapter. Throws if a part of the config matches no module. */
+    private static AdapterLayout layout(ParameterLayout base, ModelConfig model, LoraConfig config) {
+        AdapterLayout layout = new AdapterLayout(base, model, config);
+        config.requireMatches(layout.ranks().keySet());
+        return layout;
+    }
+
     /** An adapter with sizes but no memory. */
     static Adapter planned(ParameterLayout base, ModelConfig model, LoraConfig config, Device device, DType dtype) {
-        AdapterLayout layout = new AdapterLayout(base, model, config);
+        AdapterLayout layout = layout(base, model, config);
         return new Adapter(config, layout, Parameters.planned(layout, device, dtype), Map.of(), true);
     }
 

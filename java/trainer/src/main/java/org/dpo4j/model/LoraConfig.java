@@ -1,5 +1,6 @@
 package org.dpo4j.model;
 
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -83,9 +84,29 @@ public record LoraConfig(
         return (float) (of / (isRankStabilized ? Math.sqrt(rank(module)) : rank(module)));
     }
 
+    /** Throws if a pattern matches none of the modules that have adapters, so that it would change nothing. */
+    void requireMatches(Collection<String> modules) {
+        requireMatches("rank_pattern", rankPattern.keySet(), modules);
+        requireMatches("alpha_pattern", alphaPattern.keySet(), modules);
+    }
+
+    private static void requireMatches(String name, Collection<String> patterns, Collection<String> modules) {
+        for (String pattern : patterns) {
+            if (modules.stream().noneMatch(module -> isMatched(pattern, module))) {
+                throw new Dpo4jException(
+                        name + " has " + pattern + ", which matches no module that has an adapter, such as "
+                                + modules.iterator().next() + "; correct it, or leave it out");
+            }
+        }
+    }
+
+    private static boolean isMatched(String pattern, String module) {
+        return Pattern.matches("(.*\\.)?(" + pattern + ")", module);
+    }
+
     private static <T> T value(Map<String, T> patterns, String module, T otherwise) {
         return patterns.entrySet().stream()
-                .filter(each -> Pattern.matches("(.*\\.)?(" + each.getKey() + ")", module))
+                .filter(each -> isMatched(each.getKey(), module))
                 .map(Map.Entry::getValue)
                 .findFirst()
                 .orElse(otherwise);
