@@ -96,7 +96,7 @@ class ExportCommandTest {
         }
     }
 
-    /** The file of an adapter is that of the model that merge makes of it. */
+    /** The file of an adapter is that of the model that merge makes of it, with the adapter's card. */
     @Test
     void anAdapterIsMergedFirst() throws IOException {
         Path base = model("llama3");
@@ -115,6 +115,7 @@ class ExportCommandTest {
         Path merged = Files.createDirectory(directory.resolve("other")).resolve("tuned");
         Cli.run("merge --model_name_or_path %s --output_dir %s --device cpu", adapter, merged)
                 .assertSucceeded();
+        Files.copy(adapter.resolve("README.md"), merged.resolve("README.md"));
         Cli.run("export --dtype f32 %s %s", adapter, output).assertSucceeded();
         Path expected = directory.resolve("merged.gguf");
         Cli.run("export --dtype f32 %s %s", merged, expected).assertSucceeded();

@@ -82,6 +82,29 @@ class LoraRunTest {
                 .useEma(true);
     }
 
+    /** Options that are left out are their defaults, and others are named as one. */
+    @Test
+    void aResumedRunMayStateDefaultsAndNotChangeTheAdapter() {
+        DpoOptions.Builder first = TinyRun.options(directory, "out")
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .usePeft(true)
+                .maxSteps(2)
+                .saveStrategy(SaveStrategy.STEPS)
+                .saveSteps(1);
+        train(first);
+        String checkpoint = directory.resolve("out/checkpoint-1").toString();
+        train(first.outputDir(directory.resolve("again"))
+                .loraR(16)
+                .loraAlpha(32)
+                .useRslora(false)
+                .resumeFromCheckpoint(checkpoint));
+        assertRefused(
+                () -> train(first.outputDir(directory.resolve("other")).loraR(8)),
+                "lora is r 8, lora_alpha 32",
+                "but was r 16, lora_alpha 32");
+    }
+
     /** The reference is the model without the adapter, and B is 0 at first. */
     @Test
     void theFirstLossIsLn2AndTheBaseModelStays() throws IOException {

@@ -91,7 +91,8 @@ final class AdapterModules {
 
     private static Dpo4jException refusedTable(String module) {
         return new Dpo4jException("target_modules has " + module
-                + ", but adapters of embeddings and of the head are not supported; leave it out");
+                + ", but adapters of embeddings and of the head are not supported; leave it out, or merge a"
+                + " finished adapter with PEFT (merge_and_unload)");
     }
 
     private String available() {

@@ -8,6 +8,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LoraConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,12 +66,21 @@ record RunIdentity(Map<String, String> options, String data, String reference) {
                 fixed.put(name, value.toString());
             }
         });
+        LoraConfig lora = options.lora().config();
+        if (lora != null) { // an option that is left out is the same as its default
+            fixed.keySet().removeIf(RunIdentity::describesAdapter);
+            fixed.put("lora", lora.toString());
+        }
         fixed.put("dtype", objective.model().parameters().dtype().toString());
         String loss = objective.facts().get("loss");
         if (loss != null) {
             fixed.put("loss", loss);
         }
         return new RunIdentity(fixed, objective.dataHash(), reference == null ? "" : reference);
+    }
+
+    private static boolean describesAdapter(String option) {
+        return option.startsWith("lora_") || option.equals("use_rslora");
     }
 
     ObjectNode json() {
