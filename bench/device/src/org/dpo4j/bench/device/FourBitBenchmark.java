@@ -1,8 +1,10 @@
 package org.dpo4j.bench.device;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Dequantize4bit;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.QuantType;
@@ -21,23 +23,18 @@ final class FourBitBenchmark {
         return 0.5 + (1 + 4.0 / Quantize4bit.NESTED_BLOCK) / Quantize4bit.BLOCK;
     }
 
-    /** Bytes in an operand of words. */
-    private record Bytes(Operand words) {
+    /** Bytes in an operand of words, read as they are: as numbers, NaNs could change. */
+    private record Bytes(Operand words, Device device) {
         /** Those of normal numbers. */
         static Bytes random(Fixture fixture, long count) {
-            return new Bytes(fixture.normal(DType.F32, 1, count / Integer.BYTES + 1));
+            return new Bytes(fixture.normal(DType.F32, 1, count / Integer.BYTES + 1), fixture.device());
         }
 
         byte[] read(long begin, int count) {
-            long first = begin / Integer.BYTES;
-            int length = (int) ((begin + count - 1) / Integer.BYTES - first + 1);
-            double[] read = words.read(first, length);
             byte[] bytes = new byte[count];
-            for (int i = 0; i < count; i++) {
-                long at = begin + i;
-                int word = Float.floatToRawIntBits((float) read[(int) (at / Integer.BYTES - first)]);
-                bytes[i] = (byte) (word >> Byte.SIZE * (at % Integer.BYTES));
-            }
+            ByteBuffer read = ByteBuffer.allocateDirect(count);
+            device.download(read, words.base() + begin);
+            read.clear().get(bytes);
             return bytes;
         }
     }
@@ -115,7 +112,7 @@ final class FourBitBenchmark {
                         float[] x = floats(in.read(begin, Math.min(Quantize4bit.BLOCK, count - begin)));
                         gate.value("absmax", ReferenceFourBit.absmax(x)[0], absmax.read(block), 0);
                         byte[] expected = ReferenceFourBit.codes(x, QuantType.NF4);
-                        byte[] actual = new Bytes(codes).read(begin / 2, expected.length);
+                        byte[] actual = new Bytes(codes, fixture.device()).read(begin / 2, expected.length);
                         gate.value("codes", Arrays.hashCode(expected), Arrays.hashCode(actual), 0);
                     }
                 });
