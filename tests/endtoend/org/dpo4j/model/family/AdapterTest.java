@@ -92,6 +92,74 @@ class AdapterTest {
         });
     }
 
+    /**
+     * The derivative along the gradient is its length. Differences with steps of h and h / 2 are extrapolated to 0 (Richardson),
+     * and their distance bounds the error of that. fp32 adds up to 1e-5 of the max logit to each of ten log-probs, as in {@link
+     * FamilyTest}. The weights of the loss are at most 1.
+     */
+    @OnEachDevice
+    void gradientsAreThoseOfFiniteDifferences(On on) {
+        onEachAdapter(on, (golden, model) -> {
+            Parameters trained = model.trained();
+            trained.zeroGradients();
+            loss(model, golden);
+            Map<String, float[]> weights = weights(trained);
+            Map<String, float[]> gradients = new TreeMap<>();
+            trained.tensors().forEach(tensor -> gradients.put(tensor.name(), trained.readGradient(tensor)));
+            double length = 0;
+            for (float[] gradient : gradients.values()) {
+                for (float element : gradient) {
+                    length += (double) element * element;
+                }
+            }
+            length = Math.sqrt(length);
+            double step = 0.02;
+            double[] slopes = new double[2];
+            for (int i = 0; i < 2; i++) {
+                double h = step / (1 << i);
+                double above = lossAt(model, golden, weights, gradients, h / length);
+                double below = lossAt(model, golden, weights, gradients, -h / length);
+                slopes[i] = (above - below) / (2 * h);
+            }
+            float[] logits = Objects.requireNonNull(
+                    TestFiles.floatTensors(adapter(golden).resolve("logits.safetensors"))
+                            .get("0"));
+            double rounding = 10 * 1e-5 * GoldenModel.max(logits) / step;
+            double tolerance = 3 * rounding + Math.abs(slopes[1] - slopes[0]);
+            assertThat(tolerance).as(golden.name()).isLessThan(0.03 * length);
+            assertThat((4 * slopes[1] - slopes[0]) / 3).as(golden.name()).isCloseTo(length, within(tolerance));
+        });
+    }
+
+    /** The loss with the weights moved by a multiple of the gradient. */
+    private static double lossAt(
+            Model model,
+            GoldenModel golden,
+            Map<String, float[]> weights,
+            Map<String, float[]> gradients,
+            double factor) {
+        for (ParameterTensor tensor : model.trained().tensors()) {
+            float[] moved = Objects.requireNonNull(weights.get(tensor.name())).clone();
+            float[] gradient = Objects.requireNonNull(gradients.get(tensor.name()));
+            for (int i = 0; i < moved.length; i++) {
+                moved[i] += (float) (factor * gradient[i]);
+            }
+            model.trained().writeWeights(tensor, moved);
+        }
+        return loss(model, golden);
+    }
+
+    /** Adds the gradient of the golden loss, and returns the loss. */
+    private static double loss(Model model, GoldenModel golden) {
+        float[] tokens = accumulate(model, golden, true);
+        int chosen = golden.pair().chosen().length;
+        double loss = 0;
+        for (int i = 0; i < tokens.length; i++) {
+            loss += golden.weights()[i < chosen ? 0 : 1] * (double) tokens[i];
+        }
+        return loss;
+    }
+
     /** Training leaves every bit of the base model, and a new adapter every bit of its log-probs. */
     @OnEachDType
     void aNewAdapterChangesNothingAndTheBaseModelStays(On on) {
@@ -159,13 +227,15 @@ class AdapterTest {
         return TestFiles.golden("adapters").resolve(golden.name());
     }
 
-    private static void accumulate(Model model, GoldenModel golden, boolean isPrefixShared) {
+    /** Adds the gradient of the golden loss, and returns the log-probs of the completions' tokens. */
+    private static float[] accumulate(Model model, GoldenModel golden, boolean isPrefixShared) {
         PackedBatch batch = PackedBatch.pairs(
                 List.of(golden.pair()),
                 new PairLayout(isPrefixShared, model.architecture().shortLength()));
         try (TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN));
                 GivenGradient loss = new GivenGradient(model.device(), 2, batch.tokens(), 2)) {
             loss.accumulate(training, batch, golden.weights());
+            return loss.tokens();
         }
     }
 
