@@ -184,7 +184,7 @@ class BestModelTest {
         assertResumedRunKnowsTheBest("greater-" + (chosen.get(1) < 12), chosen.get(1) < 12);
     }
 
-    /** Expected: the steps whose evaluation is better than all before, as in transformers. */
+    /** As in transformers, a run writes a checkpoint after each evaluation that is better than all before it. */
     @Test
     void saveStrategyBestWritesACheckpointOfEachImprovement() throws IOException {
         List<Integer> counts = new ArrayList<>();

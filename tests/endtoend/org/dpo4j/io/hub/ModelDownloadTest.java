@@ -142,7 +142,7 @@ class ModelDownloadTest {
         assertThat(NamedModel.directory(directory, "main")).isEqualTo(directory);
     }
 
-    /** A run and another command that download at once; then that command without a network. */
+    /** A run and another command download the same model at the same time. Then the command runs again without a network. */
     @Test
     void twoProcessesDownloadEachFileOnceAndUseIt() throws IOException, InterruptedException {
         Path model = TestFiles.golden("llama-tiny");

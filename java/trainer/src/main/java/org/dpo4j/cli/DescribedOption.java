@@ -79,7 +79,7 @@ record DescribedOption(
         return stated.find() ? stated.group(1) : null;
     }
 
-    /** Whether the command refuses to run without it, as its description says in its first words. */
+    /** Whether the command refuses to run without this option. The description of such an option begins with "Required". */
     boolean isRequired() {
         return text.startsWith("Required");
     }

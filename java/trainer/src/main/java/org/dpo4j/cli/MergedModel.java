@@ -13,7 +13,10 @@ import org.dpo4j.report.RunListener;
 import org.dpo4j.train.AdapterMerge;
 import org.jspecify.annotations.Nullable;
 
-/** An adapter merged into its base model, in a temporary directory that is deleted when this is closed or the process ends. */
+/**
+ * A model that is made of an adapter and its base model, in a temporary directory. {@link #close} deletes the directory, and
+ * so does the end of the process.
+ */
 final class MergedModel implements AutoCloseable {
     private static final String CARD = "README.md";
 

@@ -52,7 +52,7 @@ final class ScoringOptions {
         return new CompletionRows.Pass(batchTokens, perToken);
     }
 
-    /** Writes the lines to the file, or to standard output if there is none. */
+    /** Writes the lines to the file of {@code output}, or to standard output if the option is not given. */
     void write(Consumer<PrintStream> lines) {
         Output.write(output, lines);
     }

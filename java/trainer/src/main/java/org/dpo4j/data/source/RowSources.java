@@ -72,7 +72,7 @@ public final class RowSources {
         snapshot.fetch(chosen);
     }
 
-    /** Whether a request is not for the hub: its path is a file, a directory or standard input. */
+    /** Whether the path of a request is a file, a directory or standard input. Otherwise it is a name on the hub. */
     private static boolean isHere(DatasetRequest request) {
         Path path = Path.of(request.path());
         return Files.exists(path) || InputFile.isStandardInput(path);

@@ -1,4 +1,4 @@
-/** GGUF, the file format of llama.cpp: metadata, tables of tensors, and ggml's number formats. Knows no model. */
+/** Writes GGUF, the file format of llama.cpp: metadata, tables of tensors, and ggml's number formats. Depends on no model. */
 @NullMarked
 package org.dpo4j.io.gguf;
 
