@@ -12,6 +12,8 @@
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
+constexpr int64_t kRowProduct = 16;  // memory bounds a call in which so few rows share the keys
+
 struct Tile {
   float q[kQueryRows * kMaxHeadWidth];  // times scale
   float out[kQueryRows * kMaxHeadWidth];
@@ -41,6 +43,12 @@ struct Task {
     return {min(count, max(0, first_visible(row) - begin)), min(count, visible(row) - begin)};
   }
 
+  const T* value_at(int64_t key) const {
+    return static_cast<const T*>(p.v) + key_row(segment, key) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
+  }
+  // Values are read where they are if their rows are whole vectors and few rows read them. Otherwise a tile of them is copied.
+  bool copies_values() const { return rows > kRowProduct || p.shape.head_width % kLanes != 0; }
+
   void load_queries() const;
   void load_keys(int64_t begin, int64_t count) const;
   void cap_scores(float* scores, int64_t count) const;
@@ -67,12 +75,11 @@ void Task<T>::load_keys(int64_t begin, int64_t count) const {
   const T* k = static_cast<const T*>(p.k);
   const T* v = static_cast<const T*>(p.v);
   const auto offset = [&](int64_t j) { return key_row(segment, begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width; };
-  for (int64_t j = 0; j < count && fetched_heads > 0; j++) {
-    prefetch_row(k + offset(j), fetched_heads * p.shape.head_width);
-    prefetch_row(v + offset(j), fetched_heads * p.shape.head_width);
-  }
+  const int64_t fetched = fetched_heads * p.shape.head_width;
+  for (int64_t j = 0; j < count && fetched > 0; j++) fetch_row(k + offset(j), fetched);
+  for (int64_t j = 0; j < count && fetched > 0; j++) fetch_row(v + offset(j), fetched);
   pack_columns<T>(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
-  for (int64_t j = 0; j < count; j++) pack_row(tile.values + j * stride(), v + offset(j), p.shape.head_width, 1);
+  for (int64_t j = 0; j < count && copies_values(); j++) pack_row(tile.values + j * stride(), v + offset(j), p.shape.head_width, 1);
 }
 
 // Turns scores into cap tanh(score / cap).
@@ -112,9 +119,15 @@ void Task<T>::add_values(int64_t first_row, int64_t end_row, int64_t key_begin, 
     const int64_t block = all_see_all ? end_row - row : min(kTileRows, end_row - row);
     float* out = tile.out + row * stride();
     const Left scores = {tile.scores + row * kKeys, kKeys, 1};
+    const auto multiply = [&](int64_t i, int64_t rows_at_once, Range range, const auto* values, int64_t values_stride) {
+      product(out + i * stride(), stride(), scores.from(i, range.begin), values, values_stride, rows_at_once, stride(),
+              range.end - range.begin, true);
+    };
     const auto add = [&](int64_t i, int64_t rows_at_once, int64_t begin, int64_t end) {
-      product(out + i * stride(), stride(), scores.from(i, begin), tile.values + begin * stride(), stride(), rows_at_once, stride(),
-              end - begin, true);
+      if (copies_values()) return multiply(i, rows_at_once, {begin, end}, tile.values + begin * stride(), stride());
+      const int64_t own = min(end, max(begin, segment.prefix_count - key_begin));  // the first key that is not of the prefix
+      if (begin < own) multiply(i, rows_at_once, {begin, own}, value_at(key_begin + begin), p.shape.kv_stride);
+      if (own < end) multiply(i, rows_at_once, {own, end}, value_at(key_begin + own), p.shape.kv_stride);
     };
     in_order(
         block, [&](int64_t i) { return seen(row + i, key_begin, keys); },
@@ -167,7 +180,7 @@ void Task<T>::run() const {
 
 namespace {
 
-constexpr int64_t kFewRows = 16, kManySegments = 16;
+constexpr int64_t kManySegments = 16;
 
 void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segment, int64_t kv_head, int64_t row_begin,
               int64_t fetched_heads, Tile& tile) {
@@ -178,20 +191,27 @@ void run_head(const dpo4j_attention_forward_params& p, const dpo4j_segment& segm
   with_storage(p.shape.dtype, [&](auto stored) { Task<decltype(stored)>{p, segment, heads, row_begin, rows, fetched_heads, tile}.run(); });
 }
 
+// With few queries, memory bounds the call. A key has its heads one after another. So if there are enough segments, a task computes all
+// heads of consecutive segments, and fetches whole keys.
+void run_segments(Threads& threads, const dpo4j_attention_forward_params& p) {
+  constexpr int64_t kSegments = 4;  // of a task
+  const int64_t heads = p.shape.kv_heads;
+  parallel(threads, (p.segment_count + kSegments - 1) / kSegments, [&](int64_t task, void* scratch) {
+    const int64_t end = min((task + 1) * kSegments, p.segment_count);
+    for (int64_t s = task * kSegments; s < end; s++) {
+      for (int64_t head = 0; head < heads; head++) run_head(p, p.segments[s], head, 0, head == 0 ? heads : 0, *static_cast<Tile*>(scratch));
+    }
+  });
+}
+
 }  // namespace
 
-// With few queries, memory bounds the call. A key has its heads one after another. So if there are enough segments, a task computes all
-// heads of a segment, and fetches whole keys.
 void run(Threads& threads, const dpo4j_attention_forward_params& p) {
   const int64_t stacked = p.max_queries * (p.shape.heads / p.shape.kv_heads);
-  const int64_t tiles = (stacked + kQueryRows - 1) / kQueryRows;
-  const int64_t heads = stacked <= kFewRows && p.segment_count >= kManySegments ? p.shape.kv_heads : 1;  // of a task
-  const int64_t parts = p.shape.kv_heads / heads * tiles;
+  if (stacked <= kRowProduct && p.segment_count >= kManySegments) return run_segments(threads, p);
+  const int64_t tiles = (stacked + kQueryRows - 1) / kQueryRows, parts = p.shape.kv_heads * tiles;
   parallel(threads, p.segment_count * parts, [&](int64_t task, void* scratch) {
-    const dpo4j_segment& segment = p.segments[task / parts];
-    const int64_t first = task / tiles % (p.shape.kv_heads / heads), row_begin = task % tiles * kQueryRows;
-    for (int64_t head = first; head < first + heads; head++)
-      run_head(p, segment, head, row_begin, head == first ? heads : 0, *static_cast<Tile*>(scratch));
+    run_head(p, p.segments[task / parts], task / tiles % p.shape.kv_heads, task % tiles * kQueryRows, 0, *static_cast<Tile*>(scratch));
   });
 }
 

@@ -74,12 +74,14 @@ DPO4J_INLINE void unpack_row(T* out, const float* in, int64_t width) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes), lanes); });
 }
 
-// Fetches a row into the L2 cache. The rows of one head lie too far apart for the processor's own prefetching.
+// Fetches a row into the cache, one load per cache line. Loads in the order of memory make the processor fetch further lines by itself;
+// prefetch instructions do not.
 template <class T>
-DPO4J_INLINE void prefetch_row(const T* row, int64_t width) {
+DPO4J_INLINE void fetch_row(const T* row, int64_t width) {
   constexpr int64_t kLine = 64 / sizeof(T);
-  for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(row + i, 0, 2);
-  __builtin_prefetch(row + width - 1, 0, 2);
+  const auto fetch = [&](int64_t i) { static_cast<void>(*reinterpret_cast<const volatile char*>(row + i)); };
+  for (int64_t i = 0; i < width; i += kLine) fetch(i);
+  fetch(width - 1);
 }
 
 // Writes rows of `width` elements as columns of a [width, kKeys] tile. row(j) is row j of `count`. Columns from `count` up to a whole vector are

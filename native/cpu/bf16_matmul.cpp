@@ -19,10 +19,11 @@ namespace {
 
 constexpr int64_t kDepth = 512;
 constexpr int64_t kPackedColumns = 64;
-constexpr int64_t kColumns = 320;  // max per tile: a is read once per tile, so wide tiles read it fewer times
+constexpr int64_t kColumns = 320;  // max per tile of more than kRows rows: a is read once per tile, so wide tiles read it fewer times
+constexpr int64_t kSums = kRows * kColumns;
 
 struct Scratch {
-  float sums[kRows * kColumns];
+  float sums[kSums];
   uint32_t a[kRows * kDepth];
   uint32_t b[kDepth * kPackedColumns];
 };
@@ -32,6 +33,7 @@ static_assert(sizeof(Scratch) <= kScratchBytes, "the blocks of a tile fit a thre
 struct Tile {
   const Bf16Matmul& p;
   int64_t row, column, rows, columns;
+  int64_t sums_stride;  // between rows of sums
 
   const Bf16* a_at(int64_t i, int64_t depth) const {
     return static_cast<const Bf16*>(p.a) + (p.transpose_a ? depth * p.a_stride + row + i : (row + i) * p.a_stride + depth);
@@ -47,16 +49,25 @@ int64_t whole_vectors(int64_t count) { return (count + kLanes - 1) / kLanes; }
 
 constexpr int64_t kPair = 2;
 
+constexpr int64_t kLine = 32;       // elements of a cache line
+constexpr int64_t kRowsAhead = 32;  // of rows that are packed
+
 DPO4J_INLINE __m512i load_part(const Bf16* at, int64_t count) {
   return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes({static_cast<int>(count < kLanes ? count : kLanes)}), at));
 }
 
-// Word j of out is element j of two consecutive rows; a null second row is 0.
-DPO4J_INLINE void pack_two_rows(uint32_t* out, const Bf16* first, const Bf16* second, int64_t count) {
-  for (int64_t j = 0; j < count; j += kLanes) {
-    const __m512i low = load_part(first + j, count - j);
-    const __m512i high = second == nullptr ? _mm512_setzero_si512() : load_part(second + j, count - j);
-    _mm512_storeu_si512(out + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+// Word (i, j) of out is element j of rows 2 i and 2 i + 1. A row that does not exist is 0. Rows lie too far apart for the processor to fetch the
+// next ones by itself.
+void pack_pairs_of_rows(uint32_t* out, int64_t out_stride, const Bf16* in, int64_t in_stride, int64_t rows, int64_t count) {
+  for (int64_t i = 0; i < rows; i += kPair, in += kPair * in_stride, out += out_stride) {
+    for (int64_t j = 0; j < count; j += kLine) {
+      for (int64_t row = kRowsAhead; row < kRowsAhead + kPair; row++) __builtin_prefetch(in + row * in_stride + j);
+    }
+    for (int64_t j = 0; j < count; j += kLanes) {
+      const __m512i low = load_part(in + j, count - j);
+      const __m512i high = i + 1 == rows ? _mm512_setzero_si512() : load_part(in + in_stride + j, count - j);
+      _mm512_storeu_si512(out + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
   }
 }
 
@@ -70,9 +81,7 @@ Words words_of_a(const Tile& tile, int64_t depth, int64_t length, uint32_t* pack
   const Tile& t = tile;
   if (t.p.transpose_a) {
     const int64_t stride = whole_vectors(t.rows) * kLanes;
-    for (int64_t i = 0; i < length; i += kPair) {
-      pack_two_rows(packed + i / kPair * stride, t.a_at(0, depth + i), i + 1 < length ? t.a_at(0, depth + i + 1) : nullptr, t.rows);
-    }
+    pack_pairs_of_rows(packed, stride, t.a_at(0, depth), t.p.a_stride, length, t.rows);
     return {packed, 1, stride};
   }
   if (length % kPair == 0 && t.p.a_stride % kPair == 0) {
@@ -117,10 +126,7 @@ void pack_b(const Tile& tile, int64_t column, int64_t width, int64_t depth, int6
     }
     return;
   }
-  for (int64_t i = 0; i < length; i += kPair) {
-    const Bf16* first = tile.b_at(column, depth + i);
-    pack_two_rows(packed + i / kPair * width, first, i + 1 < length ? first + stride : nullptr, count);
-  }
+  pack_pairs_of_rows(packed, width, tile.b_at(column, depth), stride, length, count);
 }
 
 void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
@@ -132,7 +138,7 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
     pack_b(tile, column, width, depth, length, step == 0, scratch.b);
     const auto next = reinterpret_cast<const char*>(step > 0 ? tile.b_at(column + width, 0) + depth * width : tile.b_at(column, depth));
     packed_product<Bf16Words>(
-        {scratch.sums + column, a.at, scratch.b, kColumns, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0, {next, step}},
+        {scratch.sums + column, a.at, scratch.b, tile.sums_stride, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0, {next, step}},
         vectors);
   });
 }
@@ -170,7 +176,7 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
       widen_columns(b, kPackedColumns, in, tile.p.b_stride, count, length);
     else
       widen_rows(b, kPackedColumns, in, tile.p.b_stride, length, count);
-    product(scratch.sums + column, kColumns, left, b, kPackedColumns, tile.rows, whole_vectors(count) * kLanes, length, depth > 0);
+    product(scratch.sums + column, tile.sums_stride, left, b, kPackedColumns, tile.rows, whole_vectors(count) * kLanes, length, depth > 0);
   }
 }
 
@@ -185,7 +191,7 @@ void store_tile(const Tile& tile, const float* sums) {
     C* c = static_cast<C*>(p.c) + (tile.row + i) * p.c_stride + tile.column;
     const C* added = p.accumulate ? c : p.bias != nullptr ? static_cast<const C*>(p.bias) + tile.column : nullptr;
     each_vector(tile.columns, [&](int64_t j, auto lanes) {
-      const Floats sum = p.k == 0 ? all(0) : load(sums + i * kColumns + j, lanes);
+      const Floats sum = p.k == 0 ? all(0) : load(sums + i * tile.sums_stride + j, lanes);
       store(c + j, added != nullptr ? fma(sum, alpha, load(added + j, lanes)) : sum * alpha, lanes);
     });
   }
@@ -194,13 +200,15 @@ void store_tile(const Tile& tile, const float* sums) {
 }  // namespace
 
 void run(Threads& threads, const Bf16Matmul& p) {
-  const int64_t width = tile_columns(p.n, p.m <= kRows, kColumns);
+  const int64_t height = p.m < kRows ? p.m : kRows;
+  const int64_t width =
+      p.m <= kRows ? thread_tile_columns(p.n, threads.count(), kSums / (height == 0 ? 1 : height)) : tile_columns(p.n, kColumns);
   const int64_t column_tiles = (p.n + width - 1) / width;
   const int64_t row_tiles = (p.m + kRows - 1) / kRows;
   parallel(threads, row_tiles * column_tiles, [&](int64_t task, void* memory) {
     Scratch& scratch = *static_cast<Scratch*>(memory);
     const int64_t row = task / column_tiles * kRows, column = task % column_tiles * width;
-    const Tile tile = {p, row, column, min(kRows, p.m - row), min(width, p.n - column)};
+    const Tile tile = {p, row, column, min(kRows, p.m - row), min(width, p.n - column), width};
     for (int64_t depth = 0; depth < p.k; depth += kDepth) add_block(tile, depth, scratch);
     with_storage(p.c_dtype, [&](auto stored) { store_tile<decltype(stored)>(tile, scratch.sums); });
   });

@@ -4,8 +4,10 @@
 // The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
 // kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
 // sgemm (several in sequence if k is large). Its number of rows is one for which the bits of a row are always the same: in oneDNN 3.11, 24
-// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. few_rows.h
-// computes the remaining rows of a tile, or all of its rows, with the same bits. If it cannot, they are padded to 24 or 48 rows.
+// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. row_product.h computes the remaining rows of a tile, or
+// all of its rows, with the same bits. If it cannot, they are padded to 24 or 48 rows.
+//
+// On AVX-512 row_product.h computes every product that it can: it packs b alone, once for up to kProductRows rows, and is faster than sgemm.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -13,8 +15,8 @@
 
 #include "../text.h"
 #include "cpu.h"
-#include "few_rows.h"
 #include "matmul_tiles.h"
+#include "row_product.h"
 
 namespace dpo4j::cpu {
 namespace {
@@ -26,12 +28,13 @@ using SetThreads = void (*)(int);
 
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
-std::atomic<int64_t> block{0};                 // of FewRows
-std::atomic<int64_t> few_rows_limit{0};        // the max rows of a product that few_rows.h computes; 0: sgemm computes all
+std::atomic<int64_t> block{0};                 // of RowProduct
+std::atomic<int64_t> product_rows_limit{0};    // the max rows of a product that row_product.h computes; 0: sgemm computes all
 
-constexpr int64_t kColumns = 256;   // max per tile
-constexpr int64_t kDepth = 4096;    // max k per sgemm
-constexpr int64_t kWholeRows = 48;  // a tile has a multiple of this many rows; remaining rows are padded
+constexpr int64_t kProductRows = 1152;  // max rows per tile of row_product.h
+constexpr int64_t kColumns = 256;       // max per tile
+constexpr int64_t kDepth = 4096;        // max k per sgemm
+constexpr int64_t kWholeRows = 48;      // a tile has a multiple of this many rows; remaining rows are padded
 constexpr int64_t kHalfRows = 24;
 
 struct Padded {
@@ -43,9 +46,9 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// The max rows of this product that few_rows.h computes. It has no alpha.
-int64_t max_few_rows(const dpo4j_matmul_params& p) {
-  return !p.transpose_a && p.transpose_b && p.alpha == 1 ? few_rows_limit.load(std::memory_order_relaxed) : 0;
+// The max rows of this product that row_product.h computes. It has no alpha.
+int64_t max_product_rows(const dpo4j_matmul_params& p) {
+  return !p.transpose_a && p.transpose_b && p.alpha == 1 ? product_rows_limit.load(std::memory_order_relaxed) : 0;
 }
 
 // Computes columns [column, column + n) of c.
@@ -98,31 +101,37 @@ struct Columns {
     }
     for (int64_t i = 0; i < rows; i++) memcpy(c_at(row + i), padded.c + i * n, n * sizeof(float));
   }
+
+  void run_all(int64_t row, int64_t rows, Padded& padded) const {
+    const int64_t whole = rows / kWholeRows * kWholeRows;
+    if (whole > 0) run(row, whole);
+    if (rows > whole) run_padded(row + whole, rows - whole, padded);
+  }
 };
 
-// The rows of a tile that sgemm computes. few_rows.h computes the others. It computes the whole tile if the tile has no more rows than its
+// The rows of a tile that sgemm computes. row_product.h computes the others. It computes the whole tile if the tile has no more rows than its
 // limit: it is as fast as sgemm, and b is packed once instead of twice.
 int64_t sgemm_rows(const dpo4j_matmul_params& p, int64_t rows) {
   const int64_t whole = rows / kWholeRows * kWholeRows;
-  return rows == whole || rows > max_few_rows(p) ? whole : 0;
+  return rows == whole || rows > max_product_rows(p) ? whole : 0;
 }
 
 #ifdef DPO4J_X86_64
-void multiply_on_best_isa(const FewRows& p, float* packed) {
+void multiply_on_best_isa(const RowProduct& p, float* packed) {
   constexpr int64_t kBoundByMemory = 2;
   static const bool has_avx512 = best_isa() == DPO4J_ISA_AVX512;
-  if (has_avx512 && p.rows > kBoundByMemory) return avx512::multiply_few_rows(p, packed);
-  multiply_few_rows(p);
+  if (has_avx512 && p.rows > kBoundByMemory) return avx512::multiply_rows(p, packed);
+  multiply_rows(p);
 }
 #endif
 
 // Remaining rows of a tile. sgemm computes the columns after the last whole group, where it adds in another order. It computes the group
 // before them too, because it computes fewer columns than a group in yet another way.
-void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded) {
+void run_product_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded) {
 #ifdef DPO4J_X86_64
   const dpo4j_matmul_params& p = tile.p;
-  const int64_t groups = tile.n / kFewRowsColumns;
-  const int64_t columns = (tile.n % kFewRowsColumns == 0 || groups == 0 ? groups : groups - 1) * kFewRowsColumns;
+  const int64_t groups = tile.n / kProductColumns;
+  const int64_t columns = (tile.n % kProductColumns == 0 || groups == 0 ? groups : groups - 1) * kProductColumns;
   tile.begin(tile.c_at(row), p.c_stride, rows);
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
     multiply_on_best_isa(
@@ -132,9 +141,7 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
   }
   if (columns == tile.n) return;
   const Columns rest = {p, tile.column + columns, tile.n - columns};
-  const int64_t whole = rows / kWholeRows * kWholeRows;
-  if (whole > 0) rest.run(row, whole);
-  if (rows > whole) rest.run_padded(row + whole, rows - whole, padded);
+  for (int64_t done = 0; done < rows; done += kRows) rest.run_all(row + done, min(kRows, rows - done), padded);
 #endif
 }
 
@@ -152,7 +159,7 @@ constexpr int64_t kProbeRows = 16;
 // Whether products of kProbeRows rows with this block have the bits of sgemm, for lengths of k of each kind: less than a block, two
 // blocks, whole blocks, and all with a remainder.
 bool is_block(Sgemm multiply, int64_t block) {
-  constexpr int64_t kColumns = 2 * kFewRowsColumns, kProbeDepth = 1700;
+  constexpr int64_t kColumns = 2 * kProductColumns, kProbeDepth = 1700;
   static float a[kHalfRows * kProbeDepth], b[kColumns * kProbeDepth], expected[kHalfRows * kColumns], found[kProbeRows * kColumns];
   static float packed[kPackedFloats];
   uint32_t random = 1;
@@ -213,7 +220,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
   set_threads.store(threads, std::memory_order_relaxed);
   threads(1);
   block.store(find_block(multiply), std::memory_order_relaxed);
-  few_rows_limit.store(block == 0 ? 0 : kRows, std::memory_order_relaxed);
+  product_rows_limit.store(block == 0 ? 0 : best_isa() == DPO4J_ISA_AVX512 ? INT64_MAX : kRows, std::memory_order_relaxed);
   sgemm.store(multiply, std::memory_order_release);
   return 0;
 }
@@ -221,21 +228,23 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
 void run(Cpu& cpu, const dpo4j_matmul_params& p) {
   if (p.dtype == DPO4J_BF16) return run_bf16(cpu, p);
   if (p.k == 0 && !p.accumulate && !p.bias) return fill_zero(p);
-  const int64_t width = tile_columns(p.n, p.m <= max_few_rows(p), kColumns);
+  const bool is_row_product = p.m <= max_product_rows(p);
+  const int64_t width = is_row_product ? thread_tile_columns(p.n, cpu.threads.count(), kMaxTileColumns) : tile_columns(p.n, kColumns);
+  const int64_t height = is_row_product ? kProductRows : kRows;
   const int64_t column_tiles = (p.n + width - 1) / width;
-  const int64_t row_tiles = (p.m + kRows - 1) / kRows;
+  const int64_t row_tiles = (p.m + height - 1) / height;
   parallel(cpu.threads, row_tiles * column_tiles, [&](int64_t task, void* scratch) {
     set_threads.load(std::memory_order_relaxed)(1);
     const int64_t column = task % column_tiles * width;
-    const int64_t row = task / column_tiles * kRows;
-    const int64_t rows = min(kRows, p.m - row);
+    const int64_t row = task / column_tiles * height;
+    const int64_t rows = min(height, p.m - row);
     const int64_t whole = sgemm_rows(p, rows);
     const Columns columns = {p, column, min(width, p.n - column)};
     if (whole > 0) columns.run(row, whole);
     Padded& padded = *static_cast<Padded*>(scratch);
     if (rows == whole) return;
-    if (rows - whole <= max_few_rows(p)) {
-      run_few_rows(columns, row + whole, rows - whole, padded);
+    if (rows - whole <= max_product_rows(p)) {
+      run_product_rows(columns, row + whole, rows - whole, padded);
     } else {
       columns.run_padded(row + whole, rows - whole, padded);
     }

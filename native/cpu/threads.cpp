@@ -117,7 +117,7 @@ struct Threads::Pool {
   }
 };
 
-Threads::Threads(int32_t count) : pool_(new Pool) {
+Threads::Threads(int32_t count) : pool_(new Pool), count_(count < 1 ? 1 : count) {
   try {
     for (int32_t i = 1; i < count; i++) pool_->workers.emplace_back([pool = pool_] { pool->work(); });
   } catch (...) {

@@ -1,5 +1,6 @@
-// The threads of a cpu context. How work is cut into tasks depends only on its sizes. One thread runs a task, and no two tasks write the
-// same memory. So results do not depend on the number of threads, or on which thread runs which task.
+// The threads of a cpu context. How work is cut into tasks depends only on its sizes, except where results do not depend on it
+// (matmul_tiles.h). One thread runs a task, and no two tasks write the same memory. So results do not depend on the number of threads, or on
+// which thread runs which task.
 #pragma once
 
 #include <stddef.h>
@@ -20,12 +21,16 @@ class Threads {
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
 
+  // With the thread that calls run.
+  int64_t count() const { return count_; }
+
   // Runs the tasks 0 ... tasks-1 and returns when all are done.
   void run(int64_t tasks, Task task, const void* closure);
 
  private:
   struct Pool;
   Pool* const pool_;
+  const int64_t count_;
 };
 
 // Calls f(task, scratch) for each task.

@@ -246,8 +246,9 @@ class MatmulTest {
     }
 
     /**
-     * A row of c has the same bits alone and among more rows. On cpu, one sgemm computes all of 144 rows (the emulated
-     * device computes 48), and other numbers of rows are computed in other ways. Lengths of k: one block of sgemm, two of unequal length, several, and several sgemms.
+     * A row of c has the same bits alone and among more rows. On cpu, tiles have up to 144 rows or up to 1152 (the
+     * emulated device computes 48), and other numbers of rows are computed in other ways. Lengths of k: one block of
+     * sgemm, two of unequal length, several, and several sgemms.
      */
     @OnEachDType
     void rowsDoNotDependOnOtherRows(On on) {
@@ -258,6 +259,9 @@ class MatmulTest {
             for (boolean transposeB : new boolean[] {false, true}) {
                 rowsDoNotDependOnOtherRows(on, new Shape(on.cuda() ? 48 : 144, width[0], width[1], false, transposeB));
             }
+        }
+        if (!on.cuda()) {
+            rowsDoNotDependOnOtherRows(on, new Shape(1200, 41, 400, false, true));
         }
     }
 

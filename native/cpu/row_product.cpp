@@ -1,5 +1,5 @@
 // Compiled for AVX2. Processors with AVX-512 use it for one row and for two, which are bound by memory.
-#include "few_rows.h"
+#include "row_product.h"
 
 #include <immintrin.h>
 
@@ -16,7 +16,7 @@ constexpr int kVector = kTransposed;
 // the cache: the rows of a group are too many streams for the processor's own prefetching.
 DPO4J_INLINE void load_transposed(__m256 out[kVector], const float* b, int64_t stride, int64_t count) {
   const __m256i mask = lanes_below(count);
-  for (int i = 0; i < kVector; i++) __builtin_prefetch(b + (i + kFewRowsColumns) * stride);
+  for (int i = 0; i < kVector; i++) __builtin_prefetch(b + (i + kProductColumns) * stride);
   for (int i = 0; i < kVector; i++) out[i] = count >= kVector ? _mm256_loadu_ps(b + i * stride) : _mm256_maskload_ps(b + i * stride, mask);
   transpose(out);
 }
@@ -31,7 +31,7 @@ DPO4J_INLINE void add_block(float* c, const __m256 sums[2], bool is_first) {
 
 // One or two rows: each element of b is used as it is loaded.
 template <int kRows>
-DPO4J_INLINE void block_of_rows(const FewRows& p, int64_t column, int64_t begin, int64_t length) {
+DPO4J_INLINE void block_of_rows(const RowProduct& p, int64_t column, int64_t begin, int64_t length) {
   __m256 sums[kRows][2] = {};
   for (int64_t at = begin; at < begin + length; at += kVector) {
     const int64_t count = begin + length - at;
@@ -47,11 +47,11 @@ DPO4J_INLINE void block_of_rows(const FewRows& p, int64_t column, int64_t begin,
 }
 
 template <int kRows>
-DPO4J_INLINE void packed_rows(const FewRows& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+DPO4J_INLINE void packed_rows(const RowProduct& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
   __m256 sums[kRows][2] = {};
   const float* a = p.a + row * p.a_stride + begin;
   for (int64_t i = 0; i < length; i++) {
-    const __m256 low = _mm256_loadu_ps(packed + i * kFewRowsColumns), high = _mm256_loadu_ps(packed + i * kFewRowsColumns + kVector);
+    const __m256 low = _mm256_loadu_ps(packed + i * kProductColumns), high = _mm256_loadu_ps(packed + i * kProductColumns + kVector);
     for (int r = 0; r < kRows; r++) {
       const __m256 x = _mm256_set1_ps(a[r * p.a_stride + i]);
       sums[r][0] = _mm256_fmadd_ps(x, low, sums[r][0]);
@@ -62,7 +62,7 @@ DPO4J_INLINE void packed_rows(const FewRows& p, const float* packed, int64_t row
 }
 
 // Up to six rows: their sums fill 12 of 16 registers. Returns their number.
-int64_t next_rows(const FewRows& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+int64_t next_rows(const RowProduct& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
   const int64_t left = p.rows - row;
   const int64_t rows = left <= 6 ? left : left <= 8 ? 4 : left <= 10 ? 5 : 6;
   switch (rows) {
@@ -88,13 +88,13 @@ int64_t next_rows(const FewRows& p, const float* packed, int64_t row, int64_t co
 }
 
 // More rows: a transposed copy of the block serves all of them.
-void packed_block(const FewRows& p, int64_t column, int64_t begin, int64_t length) {
-  float packed[(kMaxBlock + kVector) * kFewRowsColumns];
+void packed_block(const RowProduct& p, int64_t column, int64_t begin, int64_t length) {
+  float packed[(kMaxBlock + kVector) * kProductColumns];
   for (int64_t at = 0; at < length; at += kVector) {
     for (int j = 0; j < 2; j++) {
       __m256 b[kVector];
       load_transposed(b, p.b + (column + j * kVector) * p.b_stride + begin + at, p.b_stride, length - at);
-      for (int i = 0; i < kVector; i++) _mm256_storeu_ps(packed + (at + i) * kFewRowsColumns + j * kVector, b[i]);
+      for (int i = 0; i < kVector; i++) _mm256_storeu_ps(packed + (at + i) * kProductColumns + j * kVector, b[i]);
     }
   }
   for (int64_t row = 0; row < p.rows;) row += next_rows(p, packed, row, column, begin, length);
@@ -102,8 +102,8 @@ void packed_block(const FewRows& p, int64_t column, int64_t begin, int64_t lengt
 
 }  // namespace
 
-void multiply_few_rows(const FewRows& p) {
-  for (int64_t column = 0; column < p.columns; column += kFewRowsColumns) {
+void multiply_rows(const RowProduct& p) {
+  for (int64_t column = 0; column < p.columns; column += kProductColumns) {
     for (int64_t begin = 0; begin < p.k;) {
       const int64_t length = split_k(p.k - begin, p.block);
       if (p.rows == 1) {

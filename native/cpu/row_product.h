@@ -1,6 +1,6 @@
-// c[m, n] (+)= a[m, k] b[n, k]^T for few rows, as one token of each sequence gives. sgemm computes 24 rows at least, so with fewer rows it is
-// bound by arithmetic. This product reads b once and is bound by its bytes. sgemm also packs a and b before it multiplies, which takes a large
-// part of the time of a product of less than 100 rows; this product packs b alone.
+// c[m, n] (+)= a[m, k] b[n, k]^T, for any number of rows. Decoding has one row per sequence. sgemm computes 24 rows at least, so with fewer
+// rows it is bound by arithmetic. This product reads b once and is then bound by its bytes. sgemm also packs a and b before it multiplies, which
+// takes a large part of the time of a product of less than 100 rows; this product packs b alone.
 //
 // The bits are those of oneDNN's sgemm, so a row does not depend on the number of rows: an element is the sum of blocks of k, and a block is
 // one chain of fma from its first k to its last. split_k says where blocks end. oneDNN chooses the block for the processor, so matmul.cpp
@@ -11,16 +11,16 @@
 
 namespace dpo4j::cpu {
 
-struct FewRows {
+struct RowProduct {
   float* c;
   const float *a, *b;
   int64_t c_stride, a_stride, b_stride;
-  int64_t rows, columns, k;  // columns is a multiple of kFewRowsColumns
+  int64_t rows, columns, k;  // columns is a multiple of kProductColumns
   int64_t block;
   bool accumulate;
 };
 
-constexpr int64_t kFewRowsColumns = 16;
+constexpr int64_t kProductColumns = 16;
 constexpr int64_t kMaxBlock = 512;
 constexpr int64_t kPackedFloats = (kMaxBlock + 16) * 64;  // max size of `packed`
 
@@ -30,11 +30,11 @@ inline __attribute__((always_inline)) int64_t split_k(int64_t left, int64_t bloc
 }
 
 // For processors with AVX2.
-void multiply_few_rows(const FewRows& p);
+void multiply_rows(const RowProduct& p);
 
 namespace avx512 {
 // For processors with AVX-512. `packed` is scratch memory.
-void multiply_few_rows(const FewRows& p, float* packed);
+void multiply_rows(const RowProduct& p, float* packed);
 }  // namespace avx512
 
 }  // namespace dpo4j::cpu

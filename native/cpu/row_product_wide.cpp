@@ -1,6 +1,6 @@
-// few_rows.h with vectors of AVX-512, for three rows or more.
-#include "few_rows.h"
+// row_product.h with vectors of AVX-512, for three rows or more.
 #include "packed_product.h"
+#include "row_product.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
@@ -25,7 +25,7 @@ DPO4J_INLINE void pack_vector(float* out, int64_t out_stride, const float* b, in
 
 }  // namespace
 
-void multiply_few_rows(const FewRows& p, float* packed) {
+void multiply_rows(const RowProduct& p, float* packed) {
   each_group(p.columns / kLanes, [&](int64_t first, int64_t vectors) {
     const int64_t column = first * kLanes, width = vectors * kLanes, step = ahead_step(p.rows, vectors);
     for (int64_t begin = 0; begin < p.k;) {
