@@ -43,11 +43,10 @@ class EmbedHead {
             device.upload(targets, new int[] {3, 1, 4, 15});
             device.upload(offsets, new int[] {0, 2, 4});
             device.upload(reference, new float[] {-9, -5});
-            device.fill(dWeight, 0, 4L * vocabulary * width); // backward accumulates into it
 
             LmHead head = new LmHead(device, plan, weight, Transform.NONE, workspace.address());
             HeadRows rows = new HeadRows(hidden, targets, tokens);
-            HeadGradients gradients = new HeadGradients(dHidden, dWeight);
+            HeadGradients gradients = new HeadGradients(dHidden, dWeight).overwritingWeight(); // else backward adds to it
             Sequences completions = new Sequences(offsets, 2 * pairs); // chosen, rejected of pair 0, of pair 1, ...
             head.forwardUnit(gradients, new TokenResults(logProb, lse), rows);
             SequenceSum.forward(device, sums, logProb, completions);

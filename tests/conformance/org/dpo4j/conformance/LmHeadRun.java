@@ -39,6 +39,14 @@ final class LmHeadRun implements AutoCloseable {
         }
     }
 
+    /** What d_weight holds before a call. */
+    enum WeightBefore {
+        NUMBERS,
+        ZEROS,
+        /** NaN, which the call must overwrite. */
+        OVERWRITTEN
+    }
+
     /** Results of a run, and its inputs as stored. Results that the run does not compute are empty. */
     record Left(
             double[] x,
@@ -80,6 +88,7 @@ final class LmHeadRun implements AutoCloseable {
 
     private final LmHeadCall call;
     private final Way way;
+    private final WeightBefore before;
     private final Tensors tensors;
     private final DType dtype;
     private final HeadPlan plan;
@@ -96,9 +105,10 @@ final class LmHeadRun implements AutoCloseable {
     private final Tensor dBias;
     private final Tensor workspace;
 
-    private LmHeadRun(On on, LmHeadCall call, Way way, int chunkRows) {
+    private LmHeadRun(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before) {
         this.call = call;
         this.way = way;
+        this.before = before;
         int rows = call.rows();
         int vocabulary = call.vocabulary();
         int hidden = call.hidden();
@@ -118,16 +128,29 @@ final class LmHeadRun implements AutoCloseable {
                 ? tensors.input("d_hidden", dtype, rows, hidden, new double[rows * hidden])
                 : tensors.output("d_hidden", dtype, rows, hidden);
         Draw draw = new Draw(9);
-        dWeight = tensors.updated("d_weight", DType.F32, vocabulary, hidden, draw.normal(vocabulary * hidden, 0.1));
+        dWeight = tensors.updated("d_weight", DType.F32, vocabulary, hidden, before(draw, vocabulary * hidden));
         dBias = tensors.updated("d_bias", DType.F32, 1, vocabulary, draw.normal(vocabulary, 0.1));
         // at least the logits of all rows, for the way without a plan
         workspace = tensors.workspace(
                 way == Way.UNFUSED ? plan.withChunkRows(rows).workspaceBytes() : plan.workspaceBytes());
     }
 
+    private double[] before(Draw draw, int count) {
+        double[] values = draw.normal(count, 0.1);
+        if (before != WeightBefore.NUMBERS) {
+            Arrays.fill(values, before == WeightBefore.ZEROS ? 0 : Double.NaN);
+        }
+        return values;
+    }
+
     /** Results of the head with a plan of {@code chunkRows} rows per chunk. */
     static Left of(On on, LmHeadCall call, Way way, int chunkRows) {
-        try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows)) {
+        return of(on, call, way, chunkRows, WeightBefore.NUMBERS);
+    }
+
+    /** The same with another d_weight before. */
+    static Left of(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before) {
+        try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows, before)) {
             double[] dWeightBefore = run.dWeight.values();
             double[] dBiasBefore = run.dBias.values();
             run.tensors.run(run::run);
@@ -178,9 +201,11 @@ final class LmHeadRun implements AutoCloseable {
     }
 
     private HeadGradients gradients() {
-        return way.use == Use.FROZEN
-                ? HeadGradients.hiddenOnly(dHidden.address())
-                : new HeadGradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
+        if (way.use == Use.FROZEN) {
+            return HeadGradients.hiddenOnly(dHidden.address());
+        }
+        HeadGradients to = new HeadGradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
+        return before == WeightBefore.OVERWRITTEN ? to.overwritingWeight() : to;
     }
 
     private void unfused(Device device) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadRun.Left;
 import org.dpo4j.conformance.LmHeadRun.Way;
+import org.dpo4j.conformance.LmHeadRun.WeightBefore;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.testkit.Bfloat16;
@@ -140,6 +141,30 @@ class LmHeadTest {
                 int[] some = {7, 2, 3};
                 Left left = LmHeadRun.of(on, call.select(some), way, 2);
                 left.bits().sameNumbers(way + " of some rows", unfused.bits(), some);
+            }
+        }
+    }
+
+    /** An overwritten d_weight has the bits of one that was zeroed before, whatever it holds, in any chunks and without rows. */
+    @OnEachDType
+    @Tag("small")
+    void anOverwrittenWeightHasTheBitsOfAZeroedOne(On on) {
+        LmHeadCall call = LmHeadCall.random(9, 61, 16).withTransform(LogitTransform.random(61, 1, 0.7, 4));
+        for (LmHeadCall rows : List.of(call, call.select())) {
+            for (Way way : List.of(Way.KNOWN, Way.UNIT)) {
+                for (int chunkRows : new int[] {2, 4, 9}) {
+                    String what = "%s in chunks of %d of %s".formatted(way, chunkRows, rows);
+                    Left zeroed = LmHeadRun.of(on, rows, way, chunkRows, WeightBefore.ZEROS);
+                    Left overwritten = LmHeadRun.of(on, rows, way, chunkRows, WeightBefore.OVERWRITTEN);
+                    Expect.sameBits(
+                            what + " d_weight",
+                            overwritten.bits().dWeight(),
+                            zeroed.bits().dWeight());
+                    Expect.sameBits(
+                            what + " d_bias",
+                            overwritten.bits().dBias(),
+                            zeroed.bits().dBias());
+                }
             }
         }
     }

@@ -122,6 +122,12 @@ class MemoryPlanTest {
     @OnEachDType
     void thePlanIsThePeakInLittleMemoryAndWithLargeBatchesOfTheReference(On on) {
         assertPlanIsPeak(on, evaluated(), 4L * 40 * 6);
+        DpoOptions grown = evaluated().build();
+        assertPlanIsPeak(on, grown.train(), model -> {
+            Objective objective = new PreferenceObjective(model, PAIRS, PAIRS, grown, 4L * 40 * 6);
+            objective.growLogits();
+            return objective;
+        });
         DpoOptions options = manyPairs(40);
         long peak = assertPlanIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
         DpoOptions onePairAtATime = manyPairs(1);

@@ -14,11 +14,10 @@ import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
-import org.dpo4j.model.TrainingModel;
 
 /**
  * Log-probs without gradients, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and forward and
- * backward in chunks, which takes three products. Hidden states are normal(0, 1), weights normal(0, 0.02).
+ * backward in chunks, which takes three products, and of which the first writes the gradient of the weight. Hidden states are normal(0, 1), weights normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -63,7 +62,7 @@ final class LmHeadBenchmark {
     }
 
     private HeadPlan plan(Use use) {
-        return HeadPlan.within(TrainingModel.Options.DEFAULT_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
+        return HeadPlan.within(HeadPlan.GPU_BYTES, rows, use, vocabulary, hidden, dtype);
     }
 
     /** Log-probs by {@link LmHead}, which keeps the logits of one chunk of rows in memory. */
@@ -125,7 +124,8 @@ final class LmHeadBenchmark {
         LmHead head = head(turn, plan, workspace);
         for (int begin = 0; begin < rows; begin += Math.toIntExact(plan.chunkRows())) {
             HeadRows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
-            HeadGradients gradients = new HeadGradients(dX.at(turn) + bytes(begin), dWeight.at(turn));
+            HeadGradients all = new HeadGradients(dX.at(turn) + bytes(begin), dWeight.at(turn));
+            HeadGradients gradients = begin == 0 ? all.overwritingWeight() : all;
             head.forwardUnit(gradients, results(turn, begin), part);
             head.backward(gradients, part, lse.at(turn) + 4L * begin, scale.at(turn) + 4L * begin);
         }

@@ -133,6 +133,12 @@ final class AdapterLayout implements FlatLayout {
         return isTransposed;
     }
 
+    /** None: the gradients of A and B are products. */
+    @Override
+    public List<ParameterRange> summedRanges() {
+        return List.of();
+    }
+
     @Override
     public Collection<Parameter> parameters() {
         return parameters;

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 
@@ -16,6 +17,9 @@ import org.dpo4j.kernels.head.LmHead;
  */
 final class ChunkedHead implements AutoCloseable {
     private static final int MASKED = -1;
+
+    /** Memory of logits on cpu, 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
+    private static final long CPU_LOGITS_BYTES = 512L << 20;
 
     private final Device device;
     private final CompletionSums sums;
@@ -61,14 +65,29 @@ final class ChunkedHead implements AutoCloseable {
     private record Results(long sums, long statistics, long dLogprob) {}
 
     /**
-     * All sizes and addresses that the launches of a chunk depend on. The memory of the head begins at {@code head}.
+     * All sizes and addresses that the launches of a chunk depend on.
+     *
+     * @param head where the memory of the head begins
+     * @param isFirst whether the chunk overwrites the gradient of the head's matrix
      */
-    private record Key(Inputs inputs, Results results, long head, long hidden, long dHidden, CompletionLoss loss) {}
+    private record Key(
+            Inputs inputs,
+            Results results,
+            long head,
+            long hidden,
+            long dHidden,
+            CompletionLoss loss,
+            boolean isFirst) {}
 
     ChunkedHead(Model model, CompletionSums sums, long logitsBytes, boolean hasGraphs) {
         this.device = model.device();
         this.sums = sums;
-        this.head = new CompletionHead(model, Use.TRAINING, sums.hasStatistics(), logitsBytes);
+        boolean isDefault = logitsBytes == TrainingModel.Options.DEFAULT_LOGITS_BYTES;
+        this.head = new CompletionHead(
+                model, Use.TRAINING, sums.hasStatistics(), isDefault ? CPU_LOGITS_BYTES : logitsBytes);
+        if (isDefault && !device.name().equals("cpu")) {
+            head.setMaxRows(head.rowsWithin(HeadPlan.GPU_BYTES));
+        }
         this.indices = new Indices(device);
         this.headArena = new Arena(device);
         this.resultArena = new Arena(device);
@@ -78,6 +97,14 @@ final class ChunkedHead implements AutoCloseable {
     /** Maximum rows of logits in memory. */
     int maxRows() {
         return head.maxRows();
+    }
+
+    /** Changes them, for later passes. */
+    void setMaxRows(int rows) {
+        if (rows != maxRows()) {
+            head.setMaxRows(rows);
+            graphs.close(); // their keys do not contain it
+        }
     }
 
     /**
@@ -119,7 +146,8 @@ final class ChunkedHead implements AutoCloseable {
     }
 
     /**
-     * Queues one chunk of a batch. Adds to the gradients of head and last norm, and to {@code dHidden}.
+     * Queues one chunk of a batch. Adds to the gradients of head and last norm, and to {@code dHidden}. In the first pass of a step,
+     * the first chunk overwrites the gradient of the head's matrix.
      *
      * @param hidden hidden states after the decoder
      * @param dHidden their gradient
@@ -131,14 +159,17 @@ final class ChunkedHead implements AutoCloseable {
         CompletionHead.Activations at = memory.activations;
         LogProbs logProbs = new LogProbs(at.logprob(), results.sums, inputs.lengths, results.statistics);
         loss.upload(chunk.first(), chunk.completions());
-        graphs.run(new Key(inputs, results, at.gathered(), hidden, dHidden, loss), () -> {
+        boolean isFirst = chunk.first() == 0 && head.isMatrixGradientEmpty();
+        LmHead.HeadGradients to = head.matrixGradients(memory.gradients, isFirst);
+        graphs.run(new Key(inputs, results, at.gathered(), hidden, dHidden, loss, isFirst), () -> {
             head.normalise(at, hidden, inputs.hiddenRows);
-            LmHead unit = head.forwardUnit(at, memory.gradients, inputs.targets);
+            LmHead unit = head.forwardUnit(to, at, inputs.targets);
             sums.queue(device, at, inputs.offsets, inputs.completions, logProbs);
             long dSums = loss.dSums(logProbs, inputs.completions);
             device.fill(results.dLogprob, 0, 4L * inputs.rows); // so that it is finite in padding rows
             sums.queueBackward(device, results.dLogprob, dSums, inputs.offsets, inputs.completions);
-            head.backward(unit, at, memory.gradients, inputs.targets, results.dLogprob, dHidden, inputs.rowsByIndex);
+            unit.backward(to, at.rows(inputs.targets), at.lse(), results.dLogprob);
+            head.backward(at, memory.gradients, dHidden, inputs.rowsByIndex);
         });
         loss.keep(logProbs, chunk.first(), chunk.completions());
     }

@@ -39,7 +39,7 @@ final class CompletionHead {
     private final Norm norm;
     private final int hiddenSize;
     private final boolean hasStatistics;
-    private final HeadPlan maxPlan;
+    private HeadPlan maxPlan;
     private final Transform transform;
 
     /**
@@ -76,6 +76,16 @@ final class CompletionHead {
         return (int) maxPlan.chunkRows();
     }
 
+    /** Changes them, for later passes. */
+    void setMaxRows(int rows) {
+        maxPlan = maxPlan.withChunkRows(rows);
+    }
+
+    /** The rows whose logits, with their gradients, need at most so many bytes; whole tiles of products. */
+    int rowsWithin(long bytes) {
+        return (int) maxPlan.rowsWithin(bytes);
+    }
+
     /**
      * Results of a forward pass.
      *
@@ -101,7 +111,7 @@ final class CompletionHead {
             return new TokenResults(logprob, lse, statistics);
         }
 
-        private LmHead.HeadRows rows(long targets) {
+        LmHead.HeadRows rows(long targets) {
             return new LmHead.HeadRows(normed, targets, rows);
         }
 
@@ -167,39 +177,37 @@ final class CompletionHead {
         head(at).forward(at.results(), at.rows(targets));
     }
 
-    /** As {@link #forward}, and queues the unit gradient. Returns the head for {@link #backward}. */
-    LmHead forwardUnit(Activations at, Gradients gradients, long targets) {
+    /** As {@link #forward}, and queues the unit gradient. Returns the head, for its backward. */
+    LmHead forwardUnit(LmHead.HeadGradients to, Activations at, long targets) {
         LmHead head = head(at);
-        head.forwardUnit(matrixGradients(gradients), at.results(), at.rows(targets));
+        head.forwardUnit(to, at.results(), at.rows(targets));
         return head;
     }
 
     /**
-     * Queues the rest of the gradient. Adds to the gradients of matrix, norm and hidden states.
+     * Queues the rest of the gradient, after {@link LmHead#backward} with {@link #matrixGradients}. Adds to the gradients of the norm
+     * and of the hidden states.
      *
-     * @param head the result of {@link #forwardUnit} with the same activations and targets
-     * @param dLogprob f32[rows]
      * @param dHidden the gradient of {@code hidden}
      * @param rowsByIndex the rows sorted by hidden row: a hidden row that predicts two tokens receives the sum of both
      *     gradients
      */
-    void backward(
-            LmHead head,
-            Activations at,
-            Gradients gradients,
-            long targets,
-            long dLogprob,
-            long dHidden,
-            RowsByIndex rowsByIndex) {
-        head.backward(matrixGradients(gradients), at.rows(targets), at.lse, dLogprob);
+    void backward(Activations at, Gradients gradients, long dHidden, RowsByIndex rowsByIndex) {
         norm.backward(
                 gradients.dGathered, gradients.dNormed, 0, at.gathered, at.norm, gradients.normWorkspace, at.rows);
         rowsByIndex.sum(device, new Embedding.Table(dHidden, hiddenSize, dtype), gradients.dGathered, dtype);
     }
 
-    private LmHead.HeadGradients matrixGradients(Gradients gradients) {
-        return new LmHead.HeadGradients(
-                gradients.dNormed, weights.gradient(weights.layout().head()), 0);
+    /** Whether the matrix is trained, and the next pass overwrites its gradient. */
+    boolean isMatrixGradientEmpty() {
+        return !weights.isFrozen() && weights.gradients().areEmpty();
+    }
+
+    /** The gradients that {@link LmHead} computes. {@code isFirst}: whether that of the matrix is overwritten, not added to. */
+    LmHead.HeadGradients matrixGradients(Gradients gradients, boolean isFirst) {
+        LmHead.HeadGradients to = new LmHead.HeadGradients(
+                gradients.dNormed, weights.gradient(weights.layout().head()));
+        return isFirst ? to.overwritingWeight() : to;
     }
 
     /**

@@ -20,6 +20,12 @@ interface FlatLayout {
     /** Number of elements with weight decay, at the front: the matrices and their padding. */
     long decayCount();
 
+    /**
+     * The ranges of gradients that are no matrix products: a pass adds to them in parts, or to some rows only. A pass computes all
+     * other gradients as products.
+     */
+    List<ParameterRange> summedRanges();
+
     /** Number of all elements, with padding. */
     long count();
 }

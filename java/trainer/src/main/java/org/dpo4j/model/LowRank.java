@@ -77,7 +77,7 @@ final class LowRank {
         device.matmul(h, x, parameters.weight(a), shape, false);
     }
 
-    /** Adds to the gradients of A and B. Writes the gradient of h to dH[rows, width]. */
+    /** Adds to the gradients of A and B, once in a pass ({@link WeightGradients}). Writes the gradient of h to dH[rows, width]. */
     void backwardWeights(long dY, int outputs, long x, long h, long dH, long rows) {
         for (int i = 0; i < targets.size(); i++) {
             Target target = targets.get(i);
@@ -90,11 +90,11 @@ final class LowRank {
                     .transposedA()
                     .withStrides(new MatmulShape.Strides(rank, outputs, width()))
                     .withAlpha(target.scale);
-            device.matmul(parameters.gradient(target.b), dOutput, hidden(h, i), ofB, true);
+            parameters.weightGradients().addProduct(target.b, dOutput, hidden(h, i), ofB);
         }
         MatmulShape ofA =
                 MatmulShape.contiguous(width(), in, rows, DType.F32, dtype).transposedA();
-        device.matmul(parameters.gradient(a), dH, x, ofA, true);
+        parameters.weightGradients().addProduct(a, dH, x, ofA);
     }
 
     /** dX[rows, in] += dH A. */

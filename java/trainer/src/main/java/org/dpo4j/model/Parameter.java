@@ -17,6 +17,11 @@ record Parameter(long offset, Axis rows, Axis columns, boolean isMatrix, Initial
         return (long) rows.paddedSize() * columns.paddedSize();
     }
 
+    /** Its elements in the flat buffers. */
+    ParameterRange range() {
+        return new ParameterRange(offset, offset + count(), isMatrix);
+    }
+
     /** All elements but the padding. */
     Placement placement() {
         return placement(0, rows.size());

@@ -262,6 +262,20 @@ final class ParameterLayout implements FlatLayout {
         return tensors;
     }
 
+    /** Of vectors, and of embedding tables, unless the table is the head's matrix too: then the head's product comes first. */
+    @Override
+    public List<ParameterRange> summedRanges() {
+        List<ParameterRange> ranges = new ArrayList<>();
+        for (ParameterKind table : List.of(ParameterKind.EMBEDDING, ParameterKind.POSITION_EMBEDDING)) {
+            @Nullable Parameter parameter = parameterOrNull(table, 0);
+            if (parameter != null && !parameter.equals(head())) {
+                ranges.add(parameter.range());
+            }
+        }
+        ranges.add(new ParameterRange(decayCount, count, false));
+        return ranges;
+    }
+
     @Override
     public long decayCount() {
         return decayCount;

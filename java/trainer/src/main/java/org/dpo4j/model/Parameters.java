@@ -26,7 +26,7 @@ public final class Parameters implements AutoCloseable {
     private final DType dtype;
     private final FlatLayout layout;
     private final @Nullable DeviceBuffer weights;
-    private @Nullable DeviceBuffer gradients;
+    private final WeightGradients gradients;
     private @Nullable FourBitWeights fourBit;
 
     private Parameters(FlatLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
@@ -34,6 +34,7 @@ public final class Parameters implements AutoCloseable {
         this.dtype = dtype;
         this.layout = layout;
         this.weights = weights;
+        this.gradients = new WeightGradients(device, layout);
     }
 
     /** Allocates weights for a caller that writes every tensor. What no tensor holds is 0. */
@@ -121,7 +122,7 @@ public final class Parameters implements AutoCloseable {
     public List<ParameterRange> ranges() {
         List<ParameterRange> ranges = new ArrayList<>();
         for (Parameter each : layout.parameters()) {
-            ranges.add(new ParameterRange(each.offset(), each.offset() + each.count(), each.isMatrix()));
+            ranges.add(each.range());
         }
         return ranges;
     }
@@ -146,12 +147,11 @@ public final class Parameters implements AutoCloseable {
         return weights.address();
     }
 
-    /** Address of the f32 gradients. The first call allocates and zeroes them. */
+    /**
+     * Address of the f32 gradients. The first call allocates and zeroes them. Between {@link #beginStep} and the next pass, those
+     * of matrices hold the gradients of an earlier step.
+     */
     public long gradients() {
-        if (gradients == null) {
-            gradients = device.allocate(layout.count() * DType.F32.bytes());
-            zeroGradients();
-        }
         return gradients.address();
     }
 
@@ -164,7 +164,28 @@ public final class Parameters implements AutoCloseable {
 
     /** Queues a fill of the gradients with 0. */
     public void zeroGradients() {
-        device.fill(gradients(), 0, layout.count() * DType.F32.bytes());
+        gradients.zero();
+    }
+
+    /**
+     * Queues what {@link #beginStep} needs: a fill with 0 of the gradients to which a pass adds in parts, those of vectors and of
+     * embedding tables. It may be part of a CUDA graph.
+     */
+    public void zeroSums() {
+        gradients.zeroSums();
+    }
+
+    /**
+     * All gradients count as 0 from now on, as after {@link #zeroGradients}, but the first pass of the step overwrites those of
+     * matrices. Queues nothing; {@link #zeroSums} comes before.
+     */
+    public void beginStep() {
+        gradients.beginStep();
+    }
+
+    /** The gradients, for the blocks. */
+    WeightGradients weightGradients() {
+        return gradients;
     }
 
     /** All tensors with their Hugging Face names, in the order of their offsets, without a tied head and those in 4 bits. */
@@ -207,6 +228,7 @@ public final class Parameters implements AutoCloseable {
 
     /** Copies a tensor's gradient to the host. Waits for queued work. */
     public float[] readGradient(ParameterTensor tensor) {
+        gradients.settle();
         return readFloats(new Staging.Flat(device, gradients(), DType.F32), tensor.placement());
     }
 
@@ -235,7 +257,7 @@ public final class Parameters implements AutoCloseable {
 
     /** Address of a parameter's gradient. */
     long gradient(Parameter parameter) {
-        return gradients() + parameter.offset() * DType.F32.bytes();
+        return gradients.address(parameter);
     }
 
     /** All weights, for {@link Staging}. */
@@ -269,9 +291,7 @@ public final class Parameters implements AutoCloseable {
         if (weights != null) {
             weights.close();
         }
-        if (gradients != null) {
-            gradients.close();
-        }
+        gradients.close();
         if (fourBit != null) {
             fourBit.close();
         }

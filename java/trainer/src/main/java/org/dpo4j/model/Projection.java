@@ -78,7 +78,8 @@ final class Projection {
 
     /**
      * dX[rows, in] = dY[rows, out] W. Adds to the gradients of the weights, in f32: {@code dW += dY^T x} and {@code db +=}
-     * sum of the rows of dY, or those of the adapters.
+     * sum of the rows of dY, or those of the adapters. The first pass of a step overwrites dW ({@link WeightGradients}), so a pass calls this
+     * once.
      *
      * @param saved as in {@link #forward}
      * @param gradient from {@link #placeGradient}; overwritten
@@ -99,7 +100,7 @@ final class Projection {
     private void backwardWeight(long dY, long x, long rows) {
         MatmulShape shape =
                 MatmulShape.contiguous(out, in, rows, DType.F32, dtype).transposedA();
-        device.matmul(weights.gradient(weight), dY, x, shape, true);
+        weights.gradients().addProduct(weight, dY, x, shape);
         if (bias != null) {
             ColumnSum.Matrix gradient = new ColumnSum.Matrix(dY, rows, out, out, dtype);
             ColumnSum.forward(device, weights.gradient(bias), gradient, ColumnSum.UNSCALED);

@@ -20,12 +20,17 @@ final class TrainingDecoder implements AutoCloseable {
      */
     private record ForwardKey(Pass pass, @Nullable NoisyRows noisy, long out, long dHidden, List<Rope.Table> rotary) {}
 
-    /** Key of the backward pass after it. */
-    private record BackwardKey(ForwardKey forward, EmbeddedRows rows) {}
+    /**
+     * Key of the backward pass after it.
+     *
+     * @param isFirst whether it overwrites gradients: {@link WeightGradients#areEmpty}
+     */
+    private record BackwardKey(ForwardKey forward, EmbeddedRows rows, boolean isFirst) {}
 
     private record Buffers(Decoder.Activations activations, Layer.Gradients gradients) {}
 
     private final Device device;
+    private final WeightGradients trained;
     private final Decoder decoder;
     private final boolean isRecomputed;
     private final Graphs graphs;
@@ -36,6 +41,7 @@ final class TrainingDecoder implements AutoCloseable {
     /** {@code isRecomputed}: whether backward computes activations again. */
     TrainingDecoder(Model model, boolean hasGraphs, boolean isRecomputed) {
         device = model.device();
+        trained = model.trained().weightGradients();
         decoder = new Decoder(model);
         this.isRecomputed = isRecomputed;
         graphs = new Graphs(device, hasGraphs);
@@ -72,7 +78,7 @@ final class TrainingDecoder implements AutoCloseable {
         /** Queues the backward pass: adds to the gradients of all layers and of the embedding tables. */
         void backward(EmbeddedRows rows) {
             graphs.run(
-                    new BackwardKey(key(), rows),
+                    new BackwardKey(key(), rows, trained.areEmpty()),
                     () -> decoder.backward(pass, rows, dHidden, buffers.activations, buffers.gradients));
         }
 

@@ -1,8 +1,10 @@
 package org.dpo4j.model;
 
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
@@ -17,8 +19,8 @@ public final class TrainingModel implements AutoCloseable {
      * Options of training.
      *
      * @param sums the sums that the loss reads
-     * @param logitsBytes maximum memory of logits. A group of completions that does not fit needs one more matrix
-     *     product with the head
+     * @param logitsBytes maximum memory of logits, or {@link #DEFAULT_LOGITS_BYTES}. A group of completions that does not fit needs one
+     *     more matrix product with the head
      * @param hasGraphs whether the launches of a pass are CUDA graphs: one for the decoder's forward pass, one per loss
      *     chunk, one for the decoder's backward pass. The bits are the same, because on a device with graphs batches
      *     are padded in either case. Requires a device with {@link Device#supportsGraphs}
@@ -32,8 +34,8 @@ public final class TrainingModel implements AutoCloseable {
             boolean hasGraphs,
             @Nullable EmbeddingNoise noise,
             boolean isRecomputed) {
-        /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
-        public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
+        /** As fits the device: 512 MiB of logits on cpu, on others logits and their gradients of {@link HeadPlan#GPU_BYTES}. */
+        public static final long DEFAULT_LOGITS_BYTES = 0;
 
         /** Options of a model without noise that keeps its activations. */
         public Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
@@ -84,6 +86,11 @@ public final class TrainingModel implements AutoCloseable {
         return head.maxRows();
     }
 
+    /** Changes {@link #logitsRows} for later passes. More rows need more memory, and change the order in which gradients are added. */
+    public void setLogitsRows(int rows) {
+        head.setMaxRows(rows);
+    }
+
     /**
      * Device memory of {@link #accumulate} for a batch and a loss with this {@link CompletionLoss#group}, if no earlier
      * batch was larger, without weights and their gradients. Allocates nothing.
@@ -118,10 +125,15 @@ public final class TrainingModel implements AutoCloseable {
         TrainingDecoder.Forward forward = decoder.forward(inputs.pass, inputs.noisy);
         int maxRows = head.maxRows();
         head.reserve(LossChunk.maxTokens(batch.offsets(), loss.group(), maxRows), batch.completions());
-        for (LossChunk chunk : LossChunk.split(batch.offsets(), loss.group(), maxRows)) {
+        List<LossChunk> chunks = LossChunk.split(batch.offsets(), loss.group(), maxRows);
+        if (chunks.isEmpty()) {
+            model.trained().weightGradients().settle(); // no product overwrites the gradient of the head
+        }
+        for (LossChunk chunk : chunks) {
             head.run(batch, chunk, loss, forward.out(), forward.dHidden());
         }
         forward.backward(inputs.embedded);
+        model.trained().weightGradients().endPass();
     }
 
     private Inputs place(Layout layout, Bucket bucket) {

@@ -42,6 +42,11 @@ record Weights(
         return isFrozen() ? FROZEN : base.gradient(parameter);
     }
 
+    /** The gradients of the parameters of the model, which must not be frozen. */
+    WeightGradients gradients() {
+        return base.weightGradients();
+    }
+
     /** The adapters of a projection; null if it has none. */
     @Nullable
     LowRank lowRank(ParameterKind projection, int layer) {

@@ -35,7 +35,9 @@ public final class DpoSteps implements AutoCloseable {
         objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared);
         try {
             Steps steps = new Steps(options.train(), objective.rowTokens());
-            state = RunState.begin(objective, steps, options.train(), metrics -> {});
+            ReferencePlan reference = ReferencePlanner.plan(objective, steps, options.train());
+            LogitsMemory.choose(objective, () -> MemoryPlan.of(objective, steps, reference, options.train()));
+            state = RunState.begin(objective, steps, options.train(), reference, metrics -> {});
         } catch (RuntimeException e) {
             objective.close();
             throw e;
@@ -68,6 +70,7 @@ public final class DpoSteps implements AutoCloseable {
         try (PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
             Steps steps = new Steps(options.train(), objective.rowTokens());
             ReferencePlan reference = ReferencePlanner.plan(objective, steps, options.train());
+            LogitsMemory.choose(objective, () -> MemoryPlan.of(objective, steps, reference, options.train()));
             return MemoryPlan.of(objective, steps, reference, options.train());
         }
     }

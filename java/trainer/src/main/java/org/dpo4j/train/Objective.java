@@ -49,6 +49,15 @@ interface Objective extends AutoCloseable {
      */
     Passes passes(Steps steps, PassMemory reference, StepOptions options);
 
+    /**
+     * Gives training passes memory for the logits of whole groups of completions, if they have less. Returns whether that changed
+     * something; then {@link #passes} need more memory, and {@link #shrinkLogits} takes it back. Before the first step.
+     */
+    boolean growLogits();
+
+    /** Gives training passes the memory for logits that they had before {@link #growLogits}. */
+    void shrinkLogits();
+
     /** The fewest rows that a micro-batch may have. */
     default int minTrainBatch() {
         return 1;

@@ -76,12 +76,13 @@ final class Optimizer implements AutoCloseable {
         this.host = ByteBuffer.allocateDirect(STEP_BYTES).order(ByteOrder.nativeOrder());
     }
 
-    /** Queues one step at this learning rate, then zeroes the gradients. */
+    /** Queues one step at this learning rate. Then all gradients count as 0. */
     void step(double learningRate) {
         norms.beginStep();
         steps++;
         uploadRates(learningRate);
         graphs.run(this, this::queueStep); // the launches are the same in every step
+        parameters.beginStep();
         norms.endStep();
     }
 
@@ -98,7 +99,7 @@ final class Optimizer implements AutoCloseable {
                             : new Lerp.Array(master.address(), DType.F32),
                     norms.clip());
         }
-        parameters.zeroGradients();
+        parameters.zeroSums();
     }
 
     /** The gradient norms of the steps. */

@@ -80,15 +80,17 @@ final class TrainRun {
             requireFinite(model, options);
             requireSavable(model, options);
             describe(options, model, facts);
-            MemoryCheck.ofState(model, options).check(MemoryPlan.ofState(model, options), memoryOf(device));
+            MemoryCheck.ofState(model, options)
+                    .check(MemoryPlan.ofState(model, options), LogitsMemory.available(device));
             try (Objective objective = read(options, model, reader, output, listener, facts)) {
                 Steps steps = new Steps(options, objective.rowTokens());
+                ReferencePlan reference =
+                        ReferencePlanner.plan(objective, steps, options, ReferenceFiles.onDisk(listener));
+                LogitsMemory.choose(objective, () -> MemoryPlan.of(objective, steps, reference, options));
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
                 facts.put("per step", perStep(options, objective));
                 putIfAny(facts, "noise", noise(options, model, objective));
-                ReferencePlan reference =
-                        ReferencePlanner.plan(objective, steps, options, ReferenceFiles.onDisk(listener));
                 putIfAny(facts, "reference", reference.fact());
                 MemoryPlan memory = MemoryPlan.of(objective, steps, reference, options);
                 facts.put("device memory", memory.toString());
@@ -110,7 +112,7 @@ final class TrainRun {
                 facts.put("deterministic", DETERMINISTIC);
                 listener.header(new RunHeader(facts));
                 objective.trainingOverlap().report(objective.unit(), listener);
-                MemoryCheck.of(objective, options).check(memory, memoryOf(device));
+                MemoryCheck.of(objective, options).check(memory, LogitsMemory.available(device));
                 output.reserve(model, options.model().tokenizerDirectory());
                 RunStart start = reports.start(options, memory, steps.total());
                 return train(
@@ -215,12 +217,6 @@ final class TrainRun {
     private static long maxLines(TrainOptions options, Steps steps) {
         int total = steps.total();
         return total / options.logging().loggingInterval(total) + 1L + new EvaluationTimes(options, steps).maxLines();
-    }
-
-    /** Device memory that the run may use: what it has allocated already, and what is free. */
-    private static long memoryOf(Device device) {
-        long available = device.availableBytes();
-        return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
     }
 
     /** What a run needs, checked. {@code loaded}: the checkpoint that it goes on from, or null. */

@@ -26,7 +26,16 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         FROZEN
     }
 
+    /**
+     * Bytes of workspace that are enough on a GPU: 1792 rows with Llama 3's vocabulary of 128 256 at width 4096. Each chunk but the
+     * first reads and writes the f32 gradient of the weight, which takes a third of the time of a product of so many rows.
+     */
+    public static final long GPU_BYTES = 1_500_000_000;
+
     static final long ALIGNMENT = 256;
+
+    /** Tiles of matrix products have 128 or 256 rows. */
+    private static final long TILE_ROWS = 256;
 
     private static final long MAX_EXTENT = Integer.MAX_VALUE;
     private static final long MAX_CHUNK_ELEMENTS = 1L << 58;
@@ -41,18 +50,23 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     /**
-     * Returns the plan with the max number of rows per chunk, at most {@code rows}, whose workspace fits in {@code
-     * bytes}. If no chunk fits, throws and names the bytes that the min chunk needs.
+     * Returns the plan whose workspace fits in {@code bytes}, with the min number of chunks for {@code rows} rows. If there are several,
+     * they have the max number of rows, or, from {@value #TILE_ROWS} rows on, nearly equal numbers that are multiples of it. If no chunk
+     * fits, throws and names the bytes that the min chunk needs.
      */
     public static HeadPlan within(long bytes, long rows, Use use, long vocabulary, long hidden, DType dtype) {
         return within(bytes, rows, new HeadPlan(use, vocabulary, hidden, dtype, 1));
     }
 
     private static HeadPlan within(long bytes, long rows, HeadPlan oneRow) {
-        long maxRows = Math.min(Math.max(rows, 1), Math.max(bytes / oneRow.bytesPerRow(), 1));
-        HeadPlan plan = oneRow.withChunkRows(maxRows);
+        HeadPlan plan = oneRow.withChunkRows(Math.min(Math.max(rows, 1), Math.max(bytes / oneRow.bytesPerRow(), 1)));
         while (plan.chunkRows > 1 && !plan.isWithin(bytes, rows)) {
             plan = oneRow.withChunkRows(plan.chunkRows - 1);
+        }
+        if (plan.chunkRows < rows && plan.chunkRows >= TILE_ROWS) {
+            long max = plan.chunkRows / TILE_ROWS * TILE_ROWS;
+            long chunks = up(rows, max) / max;
+            plan = oneRow.withChunkRows(up(up(rows, chunks) / chunks, TILE_ROWS));
         }
         if (!plan.isWithin(bytes, rows)) {
             long minRows = Math.min(Math.max(rows, 1), oneRow.alignedRows());
@@ -61,6 +75,23 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
                     + oneRow.withChunkRows(minRows).workspaceBytes() + " bytes");
         }
         return plan;
+    }
+
+    /**
+     * The max rows of a chunk of this head whose workspace fits in {@code bytes}; a multiple of {@value #TILE_ROWS} if there are as many;
+     * at least 1, also if that does not fit.
+     */
+    public long rowsWithin(long bytes) {
+        long rows = Math.min(MAX_EXTENT, Math.max(bytes / bytesPerRow(), 1));
+        while (rows > 1 && withChunkRows(rows).workspaceBytes() > bytes) {
+            rows--;
+        }
+        return rows < TILE_ROWS ? rows : rows / TILE_ROWS * TILE_ROWS;
+    }
+
+    /** The multiple of {@code unit} that is not below {@code value}. */
+    private static long up(long value, long unit) {
+        return (value + unit - 1) / unit * unit;
     }
 
     private boolean isWithin(long bytes, long rows) {

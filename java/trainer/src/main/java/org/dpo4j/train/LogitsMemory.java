@@ -1,0 +1,31 @@
+package org.dpo4j.train;
+
+import java.util.function.Supplier;
+import org.dpo4j.kernels.Device;
+
+/**
+ * Chooses the memory of logits before a run: more than the default if the largest group of completions needs more, so that a step needs
+ * three matrix products with the head and not four. If the run does not fit into the device's memory then, it keeps the default.
+ */
+final class LogitsMemory {
+    /** This share of the memory stays free, for what no plan counts: CUDA graphs, cuBLASLt's workspace. */
+    private static final int FREE_SHARE = 32;
+
+    private LogitsMemory() {}
+
+    /** Chooses the memory of the objective's logits. {@code planner}: plans the run as it is now. */
+    static void choose(Objective objective, Supplier<MemoryPlan> planner) {
+        if (objective.growLogits()) {
+            long available = available(objective.model().device());
+            if (planner.get().bytes() > available - available / FREE_SHARE) {
+                objective.shrinkLogits();
+            }
+        }
+    }
+
+    /** Device memory that a run may use: what it has allocated already, and what is free. */
+    static long available(Device device) {
+        long available = device.availableBytes();
+        return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
+    }
+}

@@ -1,0 +1,140 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachBf16Device;
+import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.LoraConfig;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
+
+/** The rows of logits of a run: the default, and more if a group of completions needs more and the device has the memory. */
+class LogitsMemoryTest {
+    /** Vocabulary and width of Qwen2-0.5B. */
+    private static final ModelConfig QWEN = Llama.config(151_936, 896, 64, 1, 14, 2, 4096, true);
+
+    private static final String THREE = "three matrix products per step";
+
+    private static List<PreferencePair> pairs(int count, int completion) {
+        int[] ids = new int[completion];
+        Arrays.fill(ids, 7);
+        return Collections.nCopies(count, new PreferencePair(1, new int[] {3}, ids, ids));
+    }
+
+    private static DpoOptions options(LossType loss) {
+        return TinyRun.options()
+                .lossType(loss)
+                .perDeviceTrainBatchSize(4)
+                .maxSteps(1)
+                .build();
+    }
+
+    private static PreferenceObjective objective(Model model, int completion, LossType loss) {
+        return new PreferenceObjective(model, pairs(8, completion), List.of(), options(loss));
+    }
+
+    /**
+     * By hand: a row of bf16 needs 6 151936 + 2 896 bytes, so 1642 rows fit in 1.5 GB, which are 6.4 times 256. The cpu has
+     * 512 MiB for fp32 logits, 883 rows.
+     */
+    @OnEachBf16Device
+    void theDefaultIsWholeTilesOnAGpu(On on) {
+        boolean isCpu = on.device().name().equals("cpu");
+        try (Model model = Model.planned(QWEN, on.device(), DType.BF16);
+                PreferenceObjective objective = objective(model, 512, LossType.SIGMOID)) {
+            assertThat(objective.training.logitsRows()).isEqualTo(isCpu ? 883 : 1536);
+            assertThat(objective.facts().get("head"))
+                    .satisfies(head -> assertThat(head.equals(THREE)).isEqualTo(!isCpu));
+        }
+    }
+
+    /** The rows are a multiple of those of the largest group: of a pair, or of four of them for a loss of the micro-batch. */
+    @OnEachBf16Device
+    void rowsGrowToWholeGroups(On on) {
+        boolean isCpu = on.device().name().equals("cpu");
+        assertGrows(on, 512, LossType.SIGMOID, isCpu ? 883 : 2048); // two pairs
+        assertGrows(on, 1000, LossType.SIGMOID, isCpu ? 883 : 2000); // one, which did not fit
+        assertGrows(on, 100, LossType.SIGMOID, isCpu ? 883 : 1536); // all of the micro-batch fits
+        assertGrows(on, 512, LossType.AOT, isCpu ? 883 : 4096);
+    }
+
+    private static void assertGrows(On on, int completion, LossType loss, int rows) {
+        try (Model model = Model.planned(QWEN, on.device(), DType.BF16);
+                PreferenceObjective objective = objective(model, completion, loss)) {
+            int before = objective.training.logitsRows();
+            assertThat(objective.growLogits()).isEqualTo(rows > before);
+            assertThat(objective.training.logitsRows()).isEqualTo(rows);
+            if (rows > before) {
+                assertThat(objective.facts()).containsEntry("head", THREE);
+            }
+            objective.shrinkLogits();
+            assertThat(objective.training.logitsRows()).isEqualTo(before);
+        }
+    }
+
+    /** A run that does not fit with more rows keeps the default. */
+    @OnEachBf16Device
+    void theyDoNotGrowBeyondTheMemoryOfTheDevice(On on) {
+        if (on.device().name().equals("cpu")) {
+            return;
+        }
+        TrainOptions options = options(LossType.SIGMOID).train();
+        try (Model model = Model.planned(QWEN, on.device(), DType.BF16);
+                Model large = Model.planned(MemoryPlanTest.EIGHT_BILLION, on.device(), DType.F32);
+                PreferenceObjective objective = objective(model, 1000, LossType.SIGMOID)) {
+            LogitsMemory.choose(objective, () -> MemoryPlan.ofState(model, options));
+            assertThat(objective.training.logitsRows()).isEqualTo(2000);
+            objective.shrinkLogits();
+            LogitsMemory.choose(objective, () -> MemoryPlan.ofState(large, options));
+            assertThat(objective.training.logitsRows()).isEqualTo(1536);
+        }
+    }
+
+    /** A frozen head needs two products in any chunks. */
+    @OnEachBf16Device
+    void rowsOfAFrozenHeadStay(On on) {
+        try (Model model = Model.planned(QWEN, on.device(), DType.BF16)) {
+            model.addAdapter(new LoraConfig(4, 8, List.of("q_proj")), null, 1);
+            try (PreferenceObjective objective = objective(model, 1000, LossType.SIGMOID)) {
+                assertThat(objective.growLogits()).isFalse();
+            }
+        }
+    }
+
+    /** With graphs and without: a run whose rows have grown has the results of one that had them from the start. */
+    @OnEachDType
+    void aRunWithMoreRowsHasTheBitsOfThatManyRows(On on) {
+        int largest = TinyRun.pairs(8).stream()
+                .mapToInt(pair -> pair.chosen().length + pair.rejected().length)
+                .max()
+                .orElseThrow();
+        DpoOptions options = TinyRun.options()
+                .perDeviceTrainBatchSize(4)
+                .gradientAccumulationSteps(2)
+                .maxSteps(4)
+                .build();
+        float[] few = weights(on, options, 6, false);
+        float[] grown = weights(on, options, 6, true);
+        boolean isCpu = on.device().name().equals("cpu");
+        assertThat(grown).isEqualTo(isCpu ? few : weights(on, options, largest * ((6 + largest - 1) / largest), false));
+    }
+
+    private static float[] weights(On on, DpoOptions options, int rows, boolean isGrown) {
+        try (Model model = TinyRun.model(on)) {
+            PreferenceObjective objective =
+                    new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options, 4L * 40 * rows);
+            if (isGrown) {
+                objective.growLogits();
+            }
+            return TinyRun.run(model, options.train(), objective).weights();
+        }
+    }
+}
