@@ -28,8 +28,7 @@ using SetThreads = void (*)(int);
 
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
-std::atomic<int64_t> block{0};                 // of RowProduct
-std::atomic<int64_t> product_rows_limit{0};    // the max rows of a product that row_product.h computes; 0: sgemm computes all
+std::atomic<int64_t> block{0};                 // of RowProduct; 0: sgemm computes all
 
 constexpr int64_t kProductRows = 1152;  // max rows per tile of row_product.h
 constexpr int64_t kColumns = 256;       // max per tile
@@ -46,9 +45,9 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// The max rows of this product that row_product.h computes. It has no alpha.
-int64_t max_product_rows(const dpo4j_matmul_params& p) {
-  return !p.transpose_a && p.transpose_b && p.alpha == 1 ? product_rows_limit.load(std::memory_order_relaxed) : 0;
+// Whether row_product.h can compute rows of this product.
+bool has_row_product(const dpo4j_matmul_params& p) {
+  return !p.transpose_a && p.transpose_b && p.alpha == 1 && block.load(std::memory_order_relaxed) != 0;
 }
 
 // Computes columns [column, column + n) of c.
@@ -109,35 +108,35 @@ struct Columns {
   }
 };
 
-// The rows of a tile that sgemm computes. row_product.h computes the others. It computes the whole tile if the tile has no more rows than its
-// limit: it is as fast as sgemm, and b is packed once instead of twice.
-int64_t sgemm_rows(const dpo4j_matmul_params& p, int64_t rows) {
+// The rows of a tile that sgemm computes. row_product.h computes whole tiles: then b is packed once. With AVX2 it is as fast as sgemm, and
+// computes tiles that sgemm cannot compute as a whole.
+int64_t sgemm_rows(int32_t isa, const dpo4j_matmul_params& p, int64_t rows) {
   const int64_t whole = rows / kWholeRows * kWholeRows;
-  return rows == whole || rows > max_product_rows(p) ? whole : 0;
+  return has_row_product(p) && (isa == DPO4J_ISA_AVX512 || rows != whole) ? 0 : whole;
 }
 
 #ifdef DPO4J_X86_64
-void multiply_on_best_isa(const RowProduct& p, float* packed) {
+// The bits are those of sgemm for every isa. So a portable context uses AVX2 here, as sgemm does.
+void multiply_rows(int32_t isa, const RowProduct& p, float* packed) {
   constexpr int64_t kBoundByMemory = 2;
-  static const bool has_avx512 = best_isa() == DPO4J_ISA_AVX512;
-  if (has_avx512 && p.rows > kBoundByMemory) return avx512::multiply_rows(p, packed);
+  if (isa == DPO4J_ISA_AVX512 && p.rows > kBoundByMemory) return avx512::multiply_rows(p, packed);
   multiply_rows(p);
 }
 #endif
 
 // Remaining rows of a tile. sgemm computes the columns after the last whole group, where it adds in another order. It computes the group
 // before them too, because it computes fewer columns than a group in yet another way.
-void run_product_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded) {
+void run_product_rows(int32_t isa, const Columns& tile, int64_t row, int64_t rows, Padded& padded) {
 #ifdef DPO4J_X86_64
   const dpo4j_matmul_params& p = tile.p;
   const int64_t groups = tile.n / kProductColumns;
   const int64_t columns = (tile.n % kProductColumns == 0 || groups == 0 ? groups : groups - 1) * kProductColumns;
   tile.begin(tile.c_at(row), p.c_stride, rows);
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
-    multiply_on_best_isa(
-        {tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
-         min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0 || p.bias != nullptr},
-        padded.packed);
+    multiply_rows(isa,
+                  {tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
+                   min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0 || p.bias != nullptr},
+                  padded.packed);
   }
   if (columns == tile.n) return;
   const Columns rest = {p, tile.column + columns, tile.n - columns};
@@ -174,7 +173,7 @@ bool is_block(Sgemm multiply, int64_t block) {
   constexpr int64_t kLengths[] = {5, 64, 199, 257, 320, 385, 511, 512, 576, 767, 769, 1024, 1153, 1536, 1699};
   for (const int64_t k : kLengths) {
     multiply('N', 'T', kHalfRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
-    multiply_on_best_isa({found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false}, packed);
+    multiply_rows(best_isa(), {found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false}, packed);
     if (memcmp(found, expected, sizeof found) != 0) return false;
   }
   return true;
@@ -220,7 +219,6 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
   set_threads.store(threads, std::memory_order_relaxed);
   threads(1);
   block.store(find_block(multiply), std::memory_order_relaxed);
-  product_rows_limit.store(block == 0 ? 0 : best_isa() == DPO4J_ISA_AVX512 ? INT64_MAX : kRows, std::memory_order_relaxed);
   sgemm.store(multiply, std::memory_order_release);
   return 0;
 }
@@ -228,7 +226,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
 void run(Cpu& cpu, const dpo4j_matmul_params& p) {
   if (p.dtype == DPO4J_BF16) return run_bf16(cpu, p);
   if (p.k == 0 && !p.accumulate && !p.bias) return fill_zero(p);
-  const bool is_row_product = p.m <= max_product_rows(p);
+  const bool is_row_product = has_row_product(p) && (cpu.isa == DPO4J_ISA_AVX512 || p.m <= kRows);
   const int64_t width = is_row_product ? thread_tile_columns(p.n, cpu.threads.count(), kMaxTileColumns) : tile_columns(p.n, kColumns);
   const int64_t height = is_row_product ? kProductRows : kRows;
   const int64_t column_tiles = (p.n + width - 1) / width;
@@ -238,13 +236,13 @@ void run(Cpu& cpu, const dpo4j_matmul_params& p) {
     const int64_t column = task % column_tiles * width;
     const int64_t row = task / column_tiles * height;
     const int64_t rows = min(height, p.m - row);
-    const int64_t whole = sgemm_rows(p, rows);
+    const int64_t whole = sgemm_rows(cpu.isa, p, rows);
     const Columns columns = {p, column, min(width, p.n - column)};
     if (whole > 0) columns.run(row, whole);
     Padded& padded = *static_cast<Padded*>(scratch);
     if (rows == whole) return;
-    if (rows - whole <= max_product_rows(p)) {
-      run_product_rows(columns, row + whole, rows - whole, padded);
+    if (has_row_product(p)) {
+      run_product_rows(cpu.isa, columns, row + whole, rows - whole, padded);
     } else {
       columns.run_padded(row + whole, rows - whole, padded);
     }
