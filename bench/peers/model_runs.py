@@ -1,5 +1,5 @@
 """Training and generation of dpo4j and of transformers in turns, on the processor alone:
-    python bench/peers/model_runs.py RESULT.json COMMIT [--rounds 5] [--only WORD]
+    python bench/peers/model_runs.py RESULT.json COMMIT [--rounds 5] [--only REGEX] [--avx2]
 Needs requirements.txt. Run it on a machine that does nothing else: ratios of a loaded one are too large.
 
 Models have random weights in the shapes of published ones. Both train in float32 on the same rows of 256 ids, without padding and without shared
@@ -8,6 +8,8 @@ of 16 ids; a time is that of a second call in the process. Every round is a proc
 
 LoRA trains adapters of rank 16 at all linear layers, as PEFT does, on the same rows; `memory` is the peak of resident memory of dpo4j's process as a
 part of that of transformers.
+
+With --avx2 both sides use no instructions beyond AVX2, on a processor that has more. bfloat16 is not measured then.
 
 Beside generation of one sequence stands the bandwidth at which its weights are read, as a part of what a plain read of memory by all cores reaches.
 """
@@ -18,6 +20,7 @@ import json
 import os
 import platform
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -44,6 +47,11 @@ MODELS = {
 # Rows of a step, steps, new tokens of 64 sequences and of one.
 WORK = {"15m": (8, 8, 64, 256), "135m": (2, 5, 24, 64), "124m": (2, 5, 24, 64)}
 
+
+# Read by PyTorch, by MKL, by oneDNN (which both sides use) and by Java.
+AVX2_ONLY = {
+    "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "JDK_JAVA_OPTIONS": "-Ddpo4j.cpu.isa=avx2",
+}  # fmt: skip
 
 RANK = 16
 DTYPES = {"float32": "F32", "bfloat16": "BF16"}
@@ -148,11 +156,11 @@ def measured(asked, versions):
     bandwidth = apart(read_bandwidth)
     results = []
     for name, shape, work in cases():
-        if asked.only and asked.only not in name:
+        if not re.search(asked.only, name):
             continue
         with tempfile.TemporaryDirectory() as folder:
             rows, weights = apart(write, folder, shape)
-            times = {"dpo4j": [], "dpo4j_bf16": [], "transformers": []}
+            times = {who: [] for who in ("dpo4j", "dpo4j_bf16", "transformers") if not (asked.avx2 and who == "dpo4j_bf16")}
             peaks = {who: [] for who in times}
             for turn in range(asked.rounds):
                 order = list(times) if turn % 2 == 0 else list(times)[::-1]
@@ -167,8 +175,10 @@ def measured(asked, versions):
         row = {
             "benchmark": f"ModelRun.{name}", "parameters": work, "samples": asked.rounds,
             **{f"{who}_tokens_per_second": tokens / median for who, median in medians.items()},
-            "times_as_fast": medians["transformers"] / medians["dpo4j"], "bf16_times_as_fast": medians["dpo4j"] / medians["dpo4j_bf16"],
+            "times_as_fast": medians["transformers"] / medians["dpo4j"],
         }  # fmt: skip
+        if "dpo4j_bf16" in medians:
+            row["bf16_times_as_fast"] = medians["dpo4j"] / medians["dpo4j_bf16"]
         if "train" in work:
             memory = {who: statistics.median(each) for who, each in peaks.items()}
             row.update({f"{who}_peak_bytes": peak for who, peak in memory.items()}, memory=memory["dpo4j"] / memory["transformers"])
@@ -192,18 +202,21 @@ def main():
     parser.add_argument("result")
     parser.add_argument("commit")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="part of the names of benchmarks")
+    parser.add_argument("--only", default="", help="a regular expression that is found in the names of benchmarks")
+    parser.add_argument("--avx2", action="store_true", help="no instructions beyond AVX2")
     asked = parser.parse_args()
     build = "./mvnw -q -B -Dspotless.check.skip=true -DskipTests -pl java/kernels,java/trainer,bench package"
     subprocess.run([*build.split()], cwd=ROOT, check=True)
     subprocess.run([os.path.join(ROOT, "dpo4j"), "doctor"], check=True, stdout=subprocess.DEVNULL)
+    if asked.avx2:
+        os.environ.update(AVX2_ONLY)
     versions = {}
     name, flags = processor()
     results = measured(asked, versions)
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.split('"')[1]
     file = {
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": asked.commit, "processor": name,
-        "cores": len(os.sched_getaffinity(0)), "instructions": versions["instructions"] + (", avx512_bf16" if "avx512_bf16" in flags else ""), "peer": f"transformers {versions['transformers']}",
+        "cores": len(os.sched_getaffinity(0)), "instructions": versions["instructions"] + (", avx512_bf16" if "avx512_bf16" in flags and not asked.avx2 else ""), "peer": f"transformers {versions['transformers']}",
         "software": f"Java {java}, transformers {versions['transformers']}, PyTorch {versions['torch']}, Python {platform.python_version()}",
         "results": results,
     }  # fmt: skip
