@@ -1,6 +1,6 @@
 """One whole run of TRL's DPOTrainer on pairs of token ids, as dpo_runs.py starts it:
     python dpo_run.py MODEL PAIRS.jsonl OUTPUT '{"per_device_train_batch_size": 8, ...}'
-The options are DPOConfig's. Its last line is JSON: pairs a second of the steps alone, the loss of the last line of metrics, and the versions of what ran.
+The options are DPOConfig's. Its last line is JSON: pairs a second of the steps alone, the losses of the lines of metrics, and the versions of what ran.
 
 The rows are ids already, so that TRL trains on the very tokens that dpo4j trains on; its own tokenisation is left out, and costs it nothing here.
 """
@@ -60,7 +60,7 @@ def main(directory, pairs, output, options):
     read = (len(times.ends) - 1) * args.per_device_train_batch_size * args.gradient_accumulation_steps
     print(json.dumps({
         "steps_pairs_per_second": read / (times.ends[-1] - times.ends[0]),
-        "loss": [line["loss"] for line in trainer.state.log_history if "loss" in line][-1],
+        "losses": [line["loss"] for line in trainer.state.log_history if "loss" in line],
         "versions": {
             **{name: importlib.metadata.version(name) for name in ("trl", "transformers", "torch")},
             "instructions": f"PyTorch {torch.backends.cpu.get_cpu_capability()}",

@@ -134,17 +134,18 @@ final class Performance {
                 : row.path("peer").asText();
     }
 
-    /** Whole DPO runs, of {@code bench/peers/dpo_runs.py}: a peer's line ends with our numbers divided by its own. */
+    /** Whole DPO runs, of {@code bench/peers/dpo_runs.py}: a peer's line ends with our numbers for the same parameters divided by its own. */
     private static void appendRuns(StringBuilder tables, String peer, List<JsonNode> rows) {
-        JsonNode ours = rows.stream()
-                .filter(row -> row.path("benchmark").asText().equals(RUN + "dpo4j"))
-                .findFirst()
-                .orElseThrow();
-        tables.append("| whole DPO runs, medians | pairs/s, steps alone | pairs/s, whole run | peak memory | dpo4j / ")
-                .append(peer)
-                .append(": steps, run, memory |\n| --- | --- | --- | --- | --- |\n");
-        for (JsonNode row : rows) {
-            String name = row.path("benchmark").asText().substring(RUN.length()).replace("TRL", peer);
+        List<JsonNode> runs = rows.stream()
+                .filter(row -> row.has("steps_pairs_per_second"))
+                .toList();
+        if (!runs.isEmpty()) {
+            tables.append("| whole DPO runs, medians | pairs/s, steps alone | pairs/s, whole run | peak memory | dpo4j / ")
+                    .append(peer)
+                    .append(": steps, run, memory |\n| --- | --- | --- | --- | --- |\n");
+        }
+        for (JsonNode row : runs) {
+            String name = run(row).replace("TRL", peer);
             tables.append(String.format(
                     "| %s, %s | %s | %s | %s MiB | %s |%n",
                     name,
@@ -152,14 +153,56 @@ final class Performance {
                     Quantity.number("%.1f", row.path("steps_pairs_per_second").asDouble()),
                     Quantity.number("%.1f", row.path("run_pairs_per_second").asDouble()),
                     Quantity.number("%.0f", row.path("peak_mebibytes").asDouble()),
-                    row == ours
-                            ? ""
-                            : String.join(
-                                    ", ",
-                                    ratio("%.1f", "steps_pairs_per_second", ours, row),
-                                    ratio("%.1f", "run_pairs_per_second", ours, row),
-                                    ratio("%.2f", "peak_mebibytes", ours, row))));
+                    run(row).startsWith("dpo4j") ? "" : ratios(ours(runs, row), row)));
         }
+        rows.stream().filter(row -> !runs.contains(row)).forEach(row -> appendFinding(tables, peer, row));
+    }
+
+    private static String run(JsonNode row) {
+        return row.path("benchmark").asText().substring(RUN.length());
+    }
+
+    /** Our run with the parameters of another. */
+    private static JsonNode ours(List<JsonNode> runs, JsonNode row) {
+        return runs.stream()
+                .filter(each -> run(each).equals("dpo4j")
+                        && each.path("parameters").equals(row.path("parameters")))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static String ratios(JsonNode ours, JsonNode row) {
+        return String.join(
+                ", ",
+                ratio("%.1f", "steps_pairs_per_second", ours, row),
+                ratio("%.1f", "run_pairs_per_second", ours, row),
+                ratio("%.2f", "peak_mebibytes", ours, row));
+    }
+
+    /** A sentence on what a script found beside whole runs. */
+    private static void appendFinding(StringBuilder tables, String peer, JsonNode row) {
+        String parameters = Quantity.parameters(row);
+        tables.append(
+                row.has("max_difference")
+                        ? String.format(
+                                "%nLosses of dpo4j and %s on the same batches, %s: the largest difference of a step is %s.%n",
+                                peer,
+                                parameters,
+                                Quantity.number("%.1e", row.path("max_difference").asDouble()))
+                        : String.format(
+                                "%nA checkpoint every 50 steps, %s, rounds %d: the run takes %s of its time more, and %s of its"
+                                        + " processor time.%n",
+                                parameters,
+                                row.path("samples").asInt(),
+                                more(row, "run_seconds"),
+                                more(row, "processor_seconds")));
+    }
+
+    /** By how much a run with checkpoints needs more than one without. */
+    private static String more(JsonNode row, String kind) {
+        double ratio =
+                row.path("with_" + kind).asDouble() / row.path("without_" + kind).asDouble();
+        return Quantity.number("%.1f %%", 100 * (ratio - 1));
     }
 
     /** Training and generation, of {@code bench/peers/model_runs.py}: a row has both rates. */

@@ -90,6 +90,33 @@ class PerformanceTest {
                 .contains("| TRL 1.16.0 precomputed, pairs 64 | 10.0 | 4.0 | 1248 MiB | 7.5, 12.0, 0.25 |");
     }
 
+    /** 54.6 / 53.5 and 100.4 / 100.1; ratios of plain rows are those of the plain run: 20 / 8. */
+    @Test
+    void runsOfEqualParametersAreComparedAndFindingsFollow() throws IOException {
+        String row =
+                "{\"benchmark\": \"DpoRun.%s\", \"parameters\": {%s}, \"steps_pairs_per_second\": %s, \"run_pairs_per_second\": 4,"
+                        + " \"peak_mebibytes\": 100}";
+        String rows = String.join(
+                ",",
+                row.formatted("dpo4j", "\"batch\": \"8\"", "75.0"),
+                row.formatted("dpo4j, reference in every step", "\"batch\": \"8\"", "60.0"),
+                row.formatted("dpo4j", "\"batch\": \"8\", \"plain\": \"256\"", "20.0"),
+                row.formatted("TRL", "\"batch\": \"8\", \"plain\": \"256\"", "8.0"),
+                "{\"benchmark\": \"DpoRun.losses\", \"parameters\": {\"steps\": \"50\"}, \"max_difference\": 0.000056}",
+                "{\"benchmark\": \"DpoRun.checkpoints\", \"parameters\": {\"steps\": \"200\"}, \"samples\": 5,"
+                        + " \"with_run_seconds\": 54.6, \"without_run_seconds\": 53.5, \"with_processor_seconds\": 100.4,"
+                        + " \"without_processor_seconds\": 100.1}");
+        assertThat(written(
+                        "dpo-runs-cpu-2026-12-01-abc1234.json",
+                        "{\"processor\": \"Xeon\", \"peer\": \"TRL 1.16.0\", \"results\": [" + rows + "]}"))
+                .contains("| dpo4j, reference in every step, batch 8 | 60.0 | 4.0 | 100 MiB |  |")
+                .contains("| TRL 1.16.0, batch 8, plain 256 | 8.0 | 4.0 | 100 MiB | 2.5, 1.0, 1.00 |")
+                .contains("Losses of dpo4j and TRL 1.16.0 on the same batches, steps 50: the largest difference of a step is"
+                        + " 5.6e-05.")
+                .contains("A checkpoint every 50 steps, steps 200, rounds 5: the run takes 2.1 % of its time more, and 0.3 % of"
+                        + " its processor time.");
+    }
+
     /** Only generation of one sequence has the part of the bandwidth. */
     @Test
     void modelsAreComparedWithAPeer() throws IOException {
