@@ -12,7 +12,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.report.MetricsLog;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The step from which the weights are once a gradient or a loss was not finite. */
+/** The step from which the weights are once a gradient was not finite. */
 class LastFiniteStepTest {
     @TempDir
     private Path directory;
@@ -34,9 +34,9 @@ class LastFiniteStepTest {
         }
     }
 
-    private static Objective poisoned(Model model, DpoOptions options, Set<Integer> steps, double loss) {
+    private static Objective poisoned(Model model, DpoOptions options, Set<Integer> steps) {
         return PoisonedObjective.create(
-                new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options), model, steps, loss);
+                new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options), model, steps);
     }
 
     private static float[] weightsAfter(On on, int steps) {
@@ -51,7 +51,7 @@ class LastFiniteStepTest {
             DpoOptions options =
                     options().maxSteps(12).loggingSteps(loggingSteps).build();
             try (Model model = TinyRun.model(on)) {
-                Objective objective = poisoned(model, options, Set.of(4, 5, 6, 7, 8, 9, 10, 11, 12), 0);
+                Objective objective = poisoned(model, options, Set.of(4, 5, 6, 7, 8, 9, 10, 11, 12));
                 assertThat(trained(model, objective, options.train(), "the gradient of step 4 is not finite"))
                         .isEqualTo(3);
                 assertThat(TinyRun.weights(model)).isEqualTo(weightsAfter(on, 3));
@@ -70,30 +70,13 @@ class LastFiniteStepTest {
         try (Model model = TinyRun.model(on)) {
             int trained = trained(
                     model,
-                    poisoned(model, options, Set.of(4), 0),
+                    poisoned(model, options, Set.of(4)),
                     options.train(),
                     "the gradient of step 4 is not finite, so it was not applied and training stops"
                             + (isSeenAtOnce ? ";" : " after step 6;"));
             assertThat(trained).isEqualTo(isSeenAtOnce ? 3 : 6);
             if (isSeenAtOnce) {
                 assertThat(TinyRun.weights(model)).isEqualTo(weightsAfter(on, 3));
-            }
-        }
-    }
-
-    /** The gradients before it were finite, so the weights are too. */
-    @OnEachDType
-    void aLossThatIsNotFiniteEndsTheRunWithTheWeightsOfItsLine(On on) {
-        for (double loss : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
-            DpoOptions options = options().maxSteps(12).loggingSteps(5).build();
-            try (Model model = TinyRun.model(on)) {
-                assertThat(trained(
-                                model,
-                                poisoned(model, options, Set.of(), loss),
-                                options.train(),
-                                "the loss of the steps up to 5 is " + loss))
-                        .isEqualTo(5);
-                assertThat(TinyRun.weights(model)).isEqualTo(weightsAfter(on, 5));
             }
         }
     }

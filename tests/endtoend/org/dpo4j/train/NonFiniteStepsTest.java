@@ -235,7 +235,7 @@ class NonFiniteStepsTest {
                 Model poisoned = TinyRun.model(device, DType.F32);
                 Model other = TinyRun.model(device, DType.F32)) {
             Objective objective = new SequenceObjective(poisoned, rows, List.of(), options);
-            TinyRun run = TinyRun.run(poisoned, options, PoisonedObjective.create(objective, poisoned, Set.of(2), 0));
+            TinyRun run = TinyRun.run(poisoned, options, PoisonedObjective.create(objective, poisoned, Set.of(2)));
             TinyRun expected = TinyRun.sft(other, rows, one, 1 << 20);
             assertThat(run.value(0, "nonfinite_steps")).isEqualTo(1);
             assertThat(run.value(0, "loss")).isEqualTo(expected.value(0, "loss"));

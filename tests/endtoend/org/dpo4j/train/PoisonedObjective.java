@@ -4,19 +4,17 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.dpo4j.model.Model;
 
-/** An objective with gradients that are not finite in some steps, or with a loss that is not finite. */
+/** An objective with gradients that are not finite in some steps. */
 final class PoisonedObjective {
     private PoisonedObjective() {}
 
-    /** Steps are counted from 1. If {@code loss} is not finite, it is the loss of every line of metrics. */
-    static Objective create(Objective objective, Model model, Set<Integer> poisoned, double loss) {
+    /** Steps are counted from 1. */
+    static Objective create(Objective objective, Model model, Set<Integer> poisoned) {
         int[] step = {0};
         return (Objective) Proxy.newProxyInstance(
                 Objective.class.getClassLoader(), new Class<?>[] {Objective.class}, (proxy, method, arguments) -> {
@@ -32,11 +30,6 @@ final class PoisonedObjective {
                                 ByteBuffer.allocateDirect(Float.BYTES).order(ByteOrder.nativeOrder());
                         infinity.putFloat(Float.POSITIVE_INFINITY).flip();
                         model.device().upload(model.parameters().gradients() + 5 * Float.BYTES, infinity);
-                    }
-                    if (method.getName().equals("metrics") && !Double.isFinite(loss)) {
-                        Map<Object, Object> metrics = new HashMap<>((Map<?, ?>) result);
-                        metrics.put("loss", loss);
-                        return metrics;
                     }
                     return result;
                 });

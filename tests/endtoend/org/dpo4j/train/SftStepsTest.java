@@ -9,6 +9,9 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.LogProbs;
+import org.dpo4j.model.Model;
 import org.junit.jupiter.api.Tag;
 
 /** Optimizer steps on sequences. */
@@ -65,6 +68,22 @@ class SftStepsTest {
         }
         // both are double sums of the same f32 sums
         assertThat(mean).isCloseTo(sum / tokens, within(1e-12));
+    }
+
+    /** A log-prob that is not finite makes its gradient NaN, so that its step is skipped. That of others is -1 / targets. */
+    @OnEachDevice
+    void aSumThatIsNotFiniteHasAGradientThatIsNot(On on) {
+        List<Sequence> rows = TinyRun.sequences(5);
+        float each = -1f / rows.stream().mapToInt(Sequence::targetCount).sum();
+        try (Model model = TinyRun.model(on);
+                SequenceObjective objective = new SequenceObjective(model, rows, List.of(), options(5, 1));
+                DeviceBuffer sums = on.device().allocate(5 * Float.BYTES)) {
+            float[] given = {-3, Float.NEGATIVE_INFINITY, -2e38f, Float.NaN, 0};
+            on.device().upload(sums.address(), given);
+            objective.beginStep(new int[] {0, 1, 2, 3, 4}, 0);
+            long gradient = objective.loss(new int[5]).dSums(new LogProbs(0, sums.address(), 0, 0), 5);
+            assertThat(on.device().downloadFloats(gradient, 5)).containsExactly(each, Float.NaN, each, Float.NaN, each);
+        }
     }
 
     private static TrainOptions onePass(int loggingSteps) {

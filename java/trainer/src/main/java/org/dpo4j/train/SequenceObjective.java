@@ -11,8 +11,10 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
@@ -23,14 +25,15 @@ import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * The mean cross entropy over target tokens. The loss of a token is minus its log-prob, so the gradient with respect to
- * each sum of log-probs is the same number, -1 / targets. Sums are kept on the device until metrics are read, or the
- * buffer is full, and then added on the host, by step, so that those of a skipped step can be dropped.
+ * each sum of log-probs is the same number, -1 / targets; NaN if a sum is not finite, so that the step is skipped. Sums are
+ * kept on the device until metrics are read, or the buffer is full, and then added on the host, by step, so that those of
+ * a skipped step can be dropped.
  */
 final class SequenceObjective extends RowObjective<Sequence> {
     /** Maximum number of sums kept on the device: 4 MiB. */
     private static final long MAX_KEPT = 1L << 20;
 
-    /** The loss of every micro-batch. Its gradient does not depend on the log-probs. */
+    /** The loss of every micro-batch. Its gradient does not depend on log-probs that are finite. */
     private final class CrossEntropy implements CompletionLoss {
         @Override
         public int group() {
@@ -39,6 +42,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
 
         @Override
         public long dSums(LogProbs logProbs, int count) {
+            ColumnSum.forward(device, dSums.address(), oneRow(logProbs.sums(), count), zero()); // 0 x infinity is NaN
             return dSums.address();
         }
 
@@ -69,7 +73,9 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     private final Device device;
+    /** The gradient of each sum of a micro-batch, then a 0. */
     private final DeviceBuffer dSums;
+
     private final DeviceBuffer kept;
     private final HostBuffer host;
     private final CompletionLoss loss = new CrossEntropy();
@@ -100,9 +106,18 @@ final class SequenceObjective extends RowObjective<Sequence> {
         device = model.device();
 
         capacity = (int) Math.max(trainBatch, Math.min(MAX_KEPT, sumsPerLine(options)));
-        dSums = device.allocate((long) Float.BYTES * trainBatch);
+        dSums = device.allocate(Float.BYTES * (trainBatch + 1L));
         kept = device.allocate((long) Float.BYTES * capacity);
-        host = new HostBuffer(device, Float.BYTES * Math.max(capacity, evalBatch));
+        host = new HostBuffer(device, Float.BYTES * Math.max(Math.max(capacity, evalBatch), trainBatch + 1));
+    }
+
+    private long zero() {
+        return dSums.address() + (long) Float.BYTES * trainBatch;
+    }
+
+    private static ColumnSum.Matrix oneRow(long sums, int count) {
+        int stride = (count + 3) / 4 * 4; // 16 bytes
+        return new ColumnSum.Matrix(sums, 1, count, stride, DType.F32);
     }
 
     /** Sums between two lines of metrics. */
@@ -178,8 +193,8 @@ final class SequenceObjective extends RowObjective<Sequence> {
     @Override
     void beginStep(int[] step, int number) {
         long targets = terms(select(rows, step));
-        float[] gradient = new float[trainBatch];
-        Arrays.fill(gradient, (float) (-1.0 / targets));
+        float[] gradient = new float[trainBatch + 1];
+        Arrays.fill(gradient, 0, trainBatch, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
         steps.add(new StepTerms(number, targets));
     }

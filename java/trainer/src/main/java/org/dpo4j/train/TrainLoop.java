@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.function.IntConsumer;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Diagnoses;
 import org.dpo4j.report.Generations;
 import org.dpo4j.report.Metrics;
@@ -42,8 +41,6 @@ final class TrainLoop {
     private long loggedTokens;
     private long loggedDecoderTokens;
     private long loggedAt;
-    /** {@link RunState#nonFiniteSteps} at the last line of metrics. */
-    private int loggedNonFinite;
     /** Whether the evaluation after the last step is still to be done. */
     private boolean isEvaluationDue;
 
@@ -146,7 +143,6 @@ final class TrainLoop {
         saved.whole("total_steps", () -> state.steps().total(), this::tellOtherSteps);
         saved.whole("logged_tokens", () -> loggedTokens, value -> loggedTokens = value);
         saved.whole("logged_decoder_tokens", () -> loggedDecoderTokens, value -> loggedDecoderTokens = value);
-        saved.whole("logged_nonfinite_steps", () -> loggedNonFinite, value -> loggedNonFinite = (int) value);
         saved.whole("is_evaluation_due", () -> isEvaluationDue ? 1 : 0, value -> isEvaluationDue = value != 0);
         return saved;
     }
@@ -259,10 +255,6 @@ final class TrainLoop {
         Metrics line = new Metrics(state.step(), values);
         write(line);
         diagnoses.add(line).forEach(listener::diagnosis);
-        if (state.nonFiniteSteps() == loggedNonFinite) {
-            requireFinite(state.step(), values);
-        }
-        loggedNonFinite = state.nonFiniteSteps();
         loggedRows = state.rows();
         loggedTokens = state.tokens();
         loggedDecoderTokens = state.decoderTokens();
@@ -297,15 +289,6 @@ final class TrainLoop {
         values.put("epoch", state.epoch());
         values.put(set.prefix() + "runtime", seconds(began));
         return new Metrics(state.step(), values);
-    }
-
-    /** Throws if the mean loss is not finite: that of sft is added up on the host, which does not know it in time to skip the step. */
-    private static void requireFinite(int done, Map<String, Double> values) {
-        double loss = values.getOrDefault("loss", 0.0);
-        if (!Double.isFinite(loss)) {
-            throw new Dpo4jException("the loss of the steps up to " + done + " is " + loss
-                    + ", although their gradients are finite; training stops; lower learning_rate");
-        }
     }
 
     private void write(Metrics metrics) {
