@@ -11,12 +11,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.io.ByteSize;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.SaveFormat;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
@@ -251,6 +253,47 @@ class LoraRunTest {
         path.modelNameOrPath = directory.resolve("model");
         path.modelRevision = "main";
         assertThat(path.adapterBase().revision()).isNull();
+    }
+
+    /** An error names the directory of the user and how much space is needed, and leaves no directory that was not there. */
+    @Test
+    void aModelThatDoesNotFitLeavesNoDirectory() {
+        Path output = directory.resolve("new");
+        try (Device device = Devices.cpu(1);
+                Model model = Model.load(directory.resolve("model"), device, DType.F32)) {
+            String bytes = ByteSize.text(model.savedBytes(SaveFormat.in(DType.F32)).stream()
+                    .mapToLong(Long::longValue)
+                    .sum());
+            assertRefused(
+                    () -> model.save(output, SaveFormat.in(DType.F32), writing -> {
+                        throw new IOException("No space left on device");
+                    }),
+                    output + " cannot be written (No space left on device); the model needs " + bytes + ", and ",
+                    " are free; free space, or choose another directory");
+            assertThat(output).doesNotExist();
+            assertRefused(
+                    () -> model.save(output, SaveFormat.in(DType.F32), writing -> {
+                        throw new IOException("File too large");
+                    }),
+                    "needs " + bytes + "; allow larger files (ulimit -f), or choose another directory");
+        }
+    }
+
+    /** A model of an adapter that cannot be merged leaves no directory either. */
+    @Test
+    void aFailedMergeLeavesNoDirectory() throws IOException {
+        train(options("out"));
+        Files.createSymbolicLink(directory.resolve("out/vocab.txt"), directory.resolve("absent"));
+        ModelOptions model = new ModelOptions();
+        model.modelNameOrPath = directory.resolve("out");
+        OutputOptions output = new OutputOptions();
+        output.outputDir = directory.resolve("new");
+        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda")) {
+            assertRefused(
+                    () -> AdapterMerge.run(model, output, device, metrics -> {}),
+                    "new cannot be written (it does not exist)");
+        }
+        assertThat(directory.resolve("new")).doesNotExist();
     }
 
     /** The end of the run would delete the merged model. */

@@ -52,10 +52,22 @@ final class MergedModel implements AutoCloseable {
                     "no directory for the merged model can be written beside " + beside + " (" + FileErrors.reason(e)
                             + "); free space, or give another file",
                     e);
+        } catch (Dpo4jException e) {
+            close(merged);
+            throw merged == null ? e : named(e, merged.directory, adapter, beside);
         } catch (RuntimeException e) {
             close(merged);
             throw e;
         }
+    }
+
+    /** An error that names the merged model instead of its temporary directory. */
+    private static Dpo4jException named(Dpo4jException e, Path directory, Path adapter, Path beside) {
+        String message = String.valueOf(e.getMessage());
+        String what = "the merged model of " + adapter + ", which export writes beside " + beside + " for a while,";
+        return message.contains(directory.toString())
+                ? new Dpo4jException(message.replace(directory.toString(), what), e)
+                : e;
     }
 
     private static void close(@Nullable MergedModel merged) {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.dpo4j.export.tokenizer.TokenizerSource;
+import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.io.gguf.GgufFile;
@@ -71,13 +72,26 @@ public final class GgufExport {
             GgufExport export = prepare(model, weights, type);
             long bytes = GgufFile.bytes(export.metadata, export.tensors);
             long total = export.tensors.stream().mapToLong(GgufTensor::bytes).sum();
-            GgufFile.write(output, export.metadata, export.tensors, (tensor, channel) -> {
-                export.write(tensor, channel);
-                export.done += tensor.bytes();
-                progress.loaded(export.done, total);
-            });
+            try {
+                GgufFile.write(output, export.metadata, export.tensors, (tensor, channel) -> {
+                    export.write(tensor, channel);
+                    export.done += tensor.bytes();
+                    progress.loaded(export.done, total);
+                });
+            } catch (Dpo4jException e) {
+                throw e.getCause() instanceof IOException reason ? unwritten(output, bytes, reason, e) : e;
+            }
             return new Written(bytes, export.tensors.size(), List.copyOf(export.notices));
         }
+    }
+
+    private static Dpo4jException unwritten(Path output, long bytes, IOException reason, Dpo4jException e) {
+        return FileErrors.isAboutSpace(reason)
+                ? new Dpo4jException(
+                        output + " cannot be written (" + FileErrors.reason(reason) + "); "
+                                + FileErrors.space(reason, "the file", bytes, output) + "give another file",
+                        e)
+                : e;
     }
 
     /** Whether llama.cpp has the family of a model and computes it as its {@code config.json} says. Reads no weights. */

@@ -2,6 +2,7 @@ package org.dpo4j.io;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -31,6 +32,17 @@ public final class DirectoryFiles {
             content.writeTo(channel);
         } catch (IOException e) {
             throw OutputFile.unwritten(file, e);
+        }
+    }
+
+    /** Deletes a directory if it is empty, after {@code cause}, to which another error is added. */
+    public static void deleteEmpty(Path directory, Exception cause) {
+        try {
+            Files.deleteIfExists(directory);
+        } catch (DirectoryNotEmptyException e) {
+            // somebody else has written into it
+        } catch (IOException e) {
+            cause.addSuppressed(e);
         }
     }
 

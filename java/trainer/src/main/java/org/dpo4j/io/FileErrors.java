@@ -7,12 +7,17 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
 import java.util.zip.ZipException;
+import org.jspecify.annotations.Nullable;
 
 /** Says in plain words why a file could not be read or written. Messages of Java's exceptions may name Java classes. */
 public final class FileErrors {
+    private static final String UNKNOWN_SPACE = "the free space is not known";
+
     private FileErrors() {}
 
     /** Whether the cause may be a full disk; also true if the cause is unknown. */
@@ -20,6 +25,37 @@ public final class FileErrors {
         return !(e instanceof FileSystemException system)
                 || reason(system).contains("space")
                 || reason(system).contains("quota");
+    }
+
+    /**
+     * Of an error that may be about space, how much is needed and free, and what to do: {@code "the model needs 1.2 GB, and 3.4 MB
+     * are free; free space, or "}. Of another error, nothing.
+     *
+     * @param what is written
+     * @param path where, which need not exist
+     */
+    public static String space(IOException e, String what, long bytes, Path path) {
+        if (!isAboutSpace(e)) {
+            return "";
+        }
+        return what + " needs " + ByteSize.text(bytes)
+                + (reason(e).contains("File too large") // strerror(EFBIG)
+                        ? "; allow larger files (ulimit -f), or "
+                        : ", and " + free(path) + "; free space, or ");
+    }
+
+    private static String free(Path path) {
+        @Nullable Path existing = path.toAbsolutePath();
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        try {
+            return existing == null
+                    ? UNKNOWN_SPACE
+                    : ByteSize.text(Files.getFileStore(existing).getUsableSpace()) + " are free";
+        } catch (IOException e) {
+            return UNKNOWN_SPACE;
+        }
     }
 
     public static String reason(IOException e) {

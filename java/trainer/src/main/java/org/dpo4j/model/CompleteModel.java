@@ -11,7 +11,10 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.io.DirectoryFiles;
+import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
+import org.dpo4j.kernels.Dpo4jException;
 
 /** A model that was written completely into a directory of its own, and moves into the directory that users name. */
 public final class CompleteModel {
@@ -20,6 +23,12 @@ public final class CompleteModel {
 
     private static final Pattern SHARD = Pattern.compile("model-[0-9]{5}-of-[0-9]{5}\\.safetensors");
 
+    /** Writes files into a directory that nothing reads yet. */
+    @FunctionalInterface
+    public interface MoreFiles {
+        void write(Path directory) throws IOException;
+    }
+
     private CompleteModel() {}
 
     /** Whether a directory holds weights of a model or an adapter, under a name that loaders look for. */
@@ -27,6 +36,47 @@ public final class CompleteModel {
         return exists(directory.resolve(ONE))
                 || exists(directory.resolve(INDEX))
                 || exists(directory.resolve(AdapterFiles.FILE));
+    }
+
+    /**
+     * Writes a model into a temporary directory in {@code directory}, then moves it into place. Creates the directory if it does
+     * not exist, and deletes it again if this throws.
+     *
+     * @param bytes that are written, for the error if the disk is full
+     */
+    static void write(Path directory, long bytes, MoreFiles files) {
+        Path writing = directory.resolve(".saving");
+        boolean isNew = !exists(directory);
+        try {
+            OutputFile.makeDirectory(directory);
+            try {
+                DirectoryFiles.deleteTree(writing);
+                Files.createDirectory(writing);
+                files.write(writing);
+                DirectoryFiles.forceTree(writing);
+                move(writing, directory);
+            } finally {
+                DirectoryFiles.deleteTree(writing);
+            }
+        } catch (IOException e) {
+            throw unwritten(directory, isNew, bytes, e, e);
+        } catch (Dpo4jException e) {
+            boolean isNamed = String.valueOf(e.getMessage()).contains(writing.toString());
+            throw isNamed && e.getCause() instanceof IOException cause
+                    ? unwritten(directory, isNew, bytes, cause, e)
+                    : e;
+        }
+    }
+
+    private static Dpo4jException unwritten(
+            Path directory, boolean isNew, long bytes, IOException reason, Exception cause) {
+        if (isNew) {
+            DirectoryFiles.deleteEmpty(directory, cause);
+        }
+        return new Dpo4jException(
+                directory + " cannot be written (" + FileErrors.reason(reason) + "); "
+                        + FileErrors.space(reason, "the model", bytes, directory) + "choose another directory",
+                cause);
     }
 
     /**

@@ -1,18 +1,13 @@
 package org.dpo4j.model;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.SplittableRandom;
-import java.util.function.Supplier;
 import org.dpo4j.io.DirectoryFiles;
-import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.DType;
@@ -88,7 +83,9 @@ public final class Model implements AutoCloseable {
         Path base = ModelDirectory.base(directory);
         return base == directory
                 ? loadBase(directory, device, dtype, fourBit, progress)
-                : loadAdapter(directory, ofBase(directory, () -> loadBase(base, device, dtype, fourBit, progress)));
+                : loadAdapter(
+                        directory,
+                        ModelDirectory.ofBase(directory, () -> loadBase(base, device, dtype, fourBit, progress)));
     }
 
     private static Model loadAdapter(Path directory, Model model) {
@@ -100,15 +97,6 @@ public final class Model implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             model.close();
             throw e;
-        }
-    }
-
-    /** Reads the base model of an adapter. Errors name the adapter too. */
-    private static <T> T ofBase(Path adapter, Supplier<T> read) {
-        try {
-            return read.get();
-        } catch (Dpo4jException e) {
-            throw new Dpo4jException("the base model of the adapter " + adapter + ": " + e.getMessage(), e);
         }
     }
 
@@ -131,7 +119,9 @@ public final class Model implements AutoCloseable {
     /** The {@code config.json} of a Hugging Face directory, or of an adapter's base model, without loading weights. */
     public static ModelConfig readConfig(Path directory) {
         Path base = ModelDirectory.base(directory);
-        return base == directory ? ModelJson.config(base) : ofBase(directory, () -> ModelJson.config(base));
+        return base == directory
+                ? ModelJson.config(base)
+                : ModelDirectory.ofBase(directory, () -> ModelJson.config(base));
     }
 
     /**
@@ -149,25 +139,13 @@ public final class Model implements AutoCloseable {
 
     /**
      * A new model, initialised as in transformers: matrices from a normal distribution with standard deviation {@code
-     * initializer_range}, times a factor of some families, norms with 1, biases with 0. The same seed gives the same bits on any machine, by {@link SplittableRandom}
-     * and Box-Muller (1958) in {@link StrictMath}.
+     * initializer_range}, times a factor of some families, norms with 1, biases with 0. The same seed gives the same
+     * bits on any machine.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
         ParameterLayout layout = new ParameterLayout(config);
         Parameters parameters = Parameters.allocate(layout, device, dtype);
-        Staging staging = new Staging();
-        SplittableRandom random = new SplittableRandom(seed);
-        for (Parameter parameter : parameters.layout().parameters()) {
-            Initialization initial = parameter.initialization();
-            staging.upload(parameters.flatWeights(), parameter.placement(), "F32", (begin, destination) -> {
-                while (destination.hasRemaining()) {
-                    destination.putFloat(
-                            initial.deviation() == 0
-                                    ? initial.mean()
-                                    : (float) (initial.mean() + initial.deviation() * normal(random)));
-                }
-            });
-        }
+        InitialWeights.upload(parameters, seed);
         return new Model(config, parameters, layout, config.json(), null, Map.of(), true);
     }
 
@@ -188,11 +166,6 @@ public final class Model implements AutoCloseable {
             parameters.with(FourBitWeights.planned(layout, device, dtype, fourBit));
         }
         return new Model(config, parameters, layout, config.json(), null, Map.of(), true);
-    }
-
-    private static double normal(SplittableRandom random) {
-        double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
-        return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
     }
 
     /** The content of {@code config.json}, with the EOS tokens of {@code generation_config.json}. */
@@ -326,38 +299,20 @@ public final class Model implements AutoCloseable {
     /**
      * Writes the weights, {@code config.json} with every key of the original, and {@code generation_config.json} if there
      * was one. Of a model with an adapter, writes only the adapter, as PEFT does. First all files are written into a temporary directory, then they replace those of an earlier model. So
-     * no file is incomplete, and a symbolic link is replaced, not followed. Creates the directory if it does not exist.
-     * Waits for queued work.
+     * no file is incomplete, and a symbolic link is replaced, not followed. Creates the directory if it does not exist, and
+     * deletes it again if this throws. Waits for queued work.
      */
     public void save(Path directory, SaveFormat format) {
         save(directory, format, writing -> {});
     }
 
-    /** Writes further files into a directory that nothing reads yet. */
-    @FunctionalInterface
-    public interface MoreFiles {
-        void write(Path directory) throws IOException;
-    }
-
     /** As {@link #save(Path, SaveFormat)}, with more files, which appear together with the model. */
-    public void save(Path directory, SaveFormat format, MoreFiles more) {
-        Path writing = directory.resolve(".saving");
-        try {
-            OutputFile.makeDirectory(directory);
-            try {
-                DirectoryFiles.deleteTree(writing);
-                Files.createDirectory(writing);
-                writeFiles(writing, format);
-                more.write(writing);
-                DirectoryFiles.forceTree(writing);
-                CompleteModel.move(writing, directory);
-            } finally {
-                DirectoryFiles.deleteTree(writing);
-            }
-        } catch (IOException e) {
-            throw new Dpo4jException(
-                    directory + " cannot be written (" + FileErrors.reason(e) + "); choose another directory", e);
-        }
+    public void save(Path directory, SaveFormat format, CompleteModel.MoreFiles more) {
+        long bytes = savedBytes(format).stream().mapToLong(Long::longValue).sum();
+        CompleteModel.write(directory, bytes, writing -> {
+            writeFiles(writing, format);
+            more.write(writing);
+        });
     }
 
     /**

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.io.FileFormat;
@@ -56,6 +57,15 @@ final class ModelDirectory {
                     given + " is an adapter of " + config.base() + ": " + e.getMessage()
                             + "; or set base_model_name_or_path in its " + ADAPTER + " to the directory of that model",
                     e);
+        }
+    }
+
+    /** Reads the base model of an adapter. Errors name the adapter too. */
+    static <T> T ofBase(Path adapter, Supplier<T> read) {
+        try {
+            return read.get();
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException("the base model of the adapter " + adapter + ": " + e.getMessage(), e);
         }
     }
 

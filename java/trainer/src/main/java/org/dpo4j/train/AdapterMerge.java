@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -86,8 +87,14 @@ public final class AdapterMerge {
 
     /** A run that writes into the same directory would delete the model. */
     private static void saveLocked(Model model, Path adapter, OutputOptions output, RunListener listener) {
+        boolean isNew = !Files.exists(output.directory());
         try (OutputLock lock = OutputLock.make(output.directory(), listener)) {
             save(model, adapter, lock.directory(), output.saveFormat());
+        } catch (Dpo4jException e) {
+            if (isNew) {
+                DirectoryFiles.deleteEmpty(output.directory(), e);
+            }
+            throw e;
         }
     }
 

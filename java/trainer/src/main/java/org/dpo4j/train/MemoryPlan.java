@@ -1,9 +1,9 @@
 package org.dpo4j.train;
 
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.dpo4j.io.ByteSize;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -178,14 +178,6 @@ public record MemoryPlan(
 
     /** Bytes as GB, MB or kB, which are powers of ten. */
     static String inUnits(long bytes) {
-        String[] units = {"GB", "MB"};
-        double unit = 1e9;
-        for (String name : units) {
-            if (bytes >= unit) {
-                return String.format(Locale.ROOT, "%.1f %s", bytes / unit, name);
-            }
-            unit /= 1000;
-        }
-        return String.format(Locale.ROOT, "%.1f kB", bytes / unit);
+        return ByteSize.text(bytes);
     }
 }
