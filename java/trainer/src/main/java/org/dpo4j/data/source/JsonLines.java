@@ -9,10 +9,9 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.dpo4j.io.JsonErrors;
-import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Reads one JSON object per line. A malformed line does not prevent reading the lines after it. */
+/** Reads one JSON object per line. A malformed or overlong line does not prevent reading the lines after it. */
 final class JsonLines extends JsonRows {
     private static final JsonMapper MAPPER = JsonMapper.builder(FACTORY)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -54,7 +53,7 @@ final class JsonLines extends JsonRows {
     }
 
     /** Reads the bytes before the next line feed. Returns null at the end of the file. */
-    private byte @Nullable [] readLine() throws IOException {
+    private byte @Nullable [] readLine() throws IOException, BadRow {
         advance();
         if (!fill()) {
             return null;
@@ -66,7 +65,10 @@ final class JsonLines extends JsonRows {
                 position++;
             }
             if (before.size() + position - start > MAX_LINE_BYTES) {
-                throw new Dpo4jException(place(number()) + " is longer than 64 MiB; is this a JSONL file?");
+                skipLine();
+                throw new BadRow(
+                        BadRow.Reason.MALFORMED,
+                        "the line is longer than 64 MiB; write shorter rows, one JSON object per line");
             }
             boolean isComplete = position < end;
             if (isComplete && before.size() == 0) {
@@ -81,6 +83,17 @@ final class JsonLines extends JsonRows {
                 return before.toByteArray();
             }
             start = 0;
+        }
+    }
+
+    /** Reads to the end of the line, and keeps nothing. */
+    private void skipLine() throws IOException {
+        while (fill()) {
+            while (position < end) {
+                if (buffer[position++] == '\n') {
+                    return;
+                }
+            }
         }
     }
 
