@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.io.DirectoryFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -123,6 +124,30 @@ class CheckpointFilesTest extends CheckpointFixture {
                                 + " over 14 steps, so the result is that of neither run");
         assertThat(lines("out")).last().asString().contains("\"step\":14");
         assertThat(checkpoints("out")).contains("checkpoint-14", "checkpoint-8");
+    }
+
+    /** An option that is left out is the same as its default, and cuda_graphs changes no bit. */
+    @Tag("large")
+    @Test
+    void defaultsMayBeStated() throws IOException {
+        trainWithCheckpoints();
+        train(resumed()
+                .outputDir(directory.resolve("stated"))
+                .resumeFromCheckpoint(directory.resolve("out/checkpoint-4").toString())
+                .maxLength(64)
+                .truncationMode(TruncationMode.KEEP_START)
+                .trainSamplingStrategy(SamplingStrategy.RANDOM)
+                .neftuneNoiseAlpha(0)
+                .modelRevision("main")
+                .refModelRevision("main")
+                .syncRefModel(false)
+                .cudaGraphs(false));
+        assertSame("stated", "out");
+        assertRefused(() -> train(resumed().maxLength(32)), "max_length is 32 but was 64");
+        assertRefused(
+                () -> train(resumed().trainSamplingStrategy(SamplingStrategy.SEQUENTIAL)),
+                "train_sampling_strategy is sequential but was random");
+        assertRefused(() -> train(resumed().neftuneNoiseAlpha(5)), "neftune_noise_alpha is 5.0 but was not set");
     }
 
     /** The checkpoint of step 8 cannot be written: a file of the tokenizer is a link to nothing, until the question. */

@@ -291,6 +291,26 @@ class ReferenceRunsTest {
         }
     }
 
+    @Test
+    void aRevisionIsThatOfANamedReference() {
+        assertRefused(
+                () -> train(options("out")
+                        .refModelNameOrPath(Path.of("owner/absent"))
+                        .refModelRevision("v2")),
+                "hf download owner/absent --revision v2");
+        assertRefused(
+                () -> options("out").refModelRevision("v2").build(),
+                "ref_model_revision is v2, but ref_model_name_or_path is not given; give it, or leave ref_model_revision"
+                        + " out");
+        assertRefused(
+                () -> options("out")
+                        .refModelNameOrPath(directory)
+                        .refModelRevision("v2")
+                        .build(),
+                "ref_model_revision is v2, but ref_model_name_or_path " + directory
+                        + " is a path here, which has no revisions; leave ref_model_revision out");
+    }
+
     @Tag("large")
     @Test
     void anotherModelWithOtherTokensIsRefused() throws IOException {

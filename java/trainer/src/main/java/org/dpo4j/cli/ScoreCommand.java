@@ -72,6 +72,11 @@ final class ScoreCommand implements Callable<Integer> {
                             + " model from which training began. none: rewards are beta times the log-probs.")
     private @Nullable Path reference;
 
+    @Option(
+            names = "--ref_model_revision",
+            description = "Branch, tag or commit of ref_model_name_or_path, if that is a name; default main.")
+    private @Nullable String refModelRevision;
+
     @Mixin
     private final DeviceOptions deviceOptions = new DeviceOptions();
 
@@ -119,12 +124,13 @@ final class ScoreCommand implements Callable<Integer> {
     /** Finds the reference by its name, after downloading all that is named. */
     private void findReference() {
         Path given = reference;
+        NamedModel.checkRevision("ref_model", hasReference() ? given : null, refModelRevision);
         if (given == null || !hasReference()) {
             hub.fetch(modelOptions, data);
             return;
         }
-        hub.fetch(modelOptions, data, remote -> ModelDownload.all(given, null, remote));
-        reference = NamedModel.directory(given, null);
+        hub.fetch(modelOptions, data, remote -> ModelDownload.all(given, refModelRevision, remote));
+        reference = NamedModel.directory(given, refModelRevision);
     }
 
     /** Where models run, and what shows their loading. */

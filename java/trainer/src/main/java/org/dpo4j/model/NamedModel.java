@@ -32,13 +32,10 @@ public final class NamedModel {
         return snapshot;
     }
 
-    /** The repository that a path names; null if it exists, or cannot be a name. Throws if a directory has a revision. */
+    /** The repository that a path names; null if it exists, or cannot be a name. Throws if a path that exists has a revision. */
     public static @Nullable HubRepository repository(Path given, @Nullable String revision) {
         if (Files.exists(given, LinkOption.NOFOLLOW_LINKS)) {
-            if (revision != null && !revision.equals(HubRepository.MAIN)) {
-                throw new Dpo4jException("model_revision is " + revision + ", but model_name_or_path " + given
-                        + " is a path here, which has no revisions; leave model_revision out");
-            }
+            checkRevision("model", given, revision);
             return null;
         }
         boolean isName = !given.isAbsolute() && HubRepository.isName(given.toString());
@@ -46,5 +43,24 @@ public final class NamedModel {
                 ? new HubRepository(
                         RepositoryKind.MODEL, given.toString(), revision == null ? HubRepository.MAIN : revision)
                 : null;
+    }
+
+    /**
+     * Throws if a revision is given without a model, or with a path that exists.
+     *
+     * @param option what precedes {@code _revision} and {@code _name_or_path} in the names of the options
+     */
+    public static void checkRevision(String option, @Nullable Path given, @Nullable String revision) {
+        if (revision == null || revision.equals(HubRepository.MAIN)) {
+            return;
+        }
+        if (given == null) {
+            throw new Dpo4jException(option + "_revision is " + revision + ", but " + option
+                    + "_name_or_path is not given; give it, or leave " + option + "_revision out");
+        }
+        if (Files.exists(given, LinkOption.NOFOLLOW_LINKS)) {
+            throw new Dpo4jException(option + "_revision is " + revision + ", but " + option + "_name_or_path " + given
+                    + " is a path here, which has no revisions; leave " + option + "_revision out");
+        }
     }
 }

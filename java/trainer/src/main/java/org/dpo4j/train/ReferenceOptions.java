@@ -26,6 +26,13 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
     @Nullable
     Path refModelNameOrPath;
 
+    /** Revision of a reference that is given by name; null for {@code main}. */
+    @Option(
+            names = "--ref_model_revision",
+            description = "Branch, tag or commit of ref_model_name_or_path, if that is a name; default main.")
+    @Nullable
+    String refModelRevision;
+
     /** Whether the reference's log-probs are computed before the first step; null: unless {@code syncRefModel}. */
     @Option(
             names = "--precompute_ref_log_probs",
@@ -91,7 +98,7 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
     Path directory() {
         Path given = refModelNameOrPath;
         if (found == null && given != null) {
-            found = NamedModel.directory(given, null);
+            found = NamedModel.directory(given, refModelRevision);
         }
         return found;
     }
@@ -99,7 +106,7 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
     @Override
     public void download(Hub hub) {
         if (refModelNameOrPath != null) {
-            ModelDownload.all(refModelNameOrPath, null, hub);
+            ModelDownload.all(refModelNameOrPath, refModelRevision, hub);
         }
     }
 
@@ -137,6 +144,7 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
 
     /** Throws, naming the option, if options exclude each other. */
     void checkValues() {
+        NamedModel.checkRevision("ref_model", refModelNameOrPath, refModelRevision);
         if (isSynced() && isPrecomputed()) {
             throw new Dpo4jException(
                     "sync_ref_model is true, but precompute_ref_log_probs is true too: log-probs that are"

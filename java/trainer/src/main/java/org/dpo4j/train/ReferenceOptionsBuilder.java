@@ -18,6 +18,11 @@ public abstract class ReferenceOptionsBuilder<B extends ReferenceOptionsBuilder<
         return self();
     }
 
+    public B refModelRevision(String value) {
+        reference.refModelRevision = value;
+        return self();
+    }
+
     public B precomputeRefLogProbs(boolean value) {
         reference.precomputeRefLogProbs = value;
         return self();

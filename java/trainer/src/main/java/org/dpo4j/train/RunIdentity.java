@@ -59,18 +59,50 @@ record RunIdentity(Map<String, String> options, String data, String reference) {
             "save_strategy",
             "save_total_limit");
 
+    /** Options whose meaning {@link #find} adds under one name, or that change no bit. */
+    private static final Set<String> COVERED =
+            Set.of("bf16", "bnb_4bit_compute_dtype", "cuda_graphs", "group_by_length");
+
+    /** The value of options that are left out, where it is always the same. */
+    private static final Map<String, String> DEFAULTS = Map.ofEntries(
+            Map.entry("bnb_4bit_quant_type", "nf4"),
+            Map.entry("dataset_test_split", "test"),
+            Map.entry("dataset_train_split", "train"),
+            Map.entry("load_in_4bit", "false"),
+            Map.entry("model_revision", "main"),
+            Map.entry("neftune_noise_alpha", "0.0"),
+            Map.entry("ref_model_mixup_alpha", "0.6"),
+            Map.entry("ref_model_revision", "main"),
+            Map.entry("ref_model_sync_steps", "512"),
+            Map.entry("sync_ref_model", "false"),
+            Map.entry("truncation_mode", "keep_start"),
+            Map.entry("use_bnb_nested_quant", "false"));
+
+    /** An option that is left out is the same as its default. */
     static RunIdentity find(TrainOptions options, Objective objective, @Nullable String reference) {
         Map<String, String> fixed = new TreeMap<>();
         options.values().forEach((name, value) -> {
-            if (!MAY_CHANGE.contains(name)) {
+            if (!MAY_CHANGE.contains(name) && !COVERED.contains(name)) {
                 fixed.put(name, value.toString());
             }
         });
+        DEFAULTS.forEach(fixed::remove);
+        fixed.put(
+                "max_length",
+                Integer.toString(options.maxLengthFor(objective.model().architecture())));
+        fixed.put("train_sampling_strategy", options.step().samplingStrategy().toString());
+        if (options.bestModel().isTracked()) {
+            fixed.put("metric_for_best_model", options.bestModel().metric());
+            boolean isGreaterBetter =
+                    options.bestModel().isGreaterBetter(options.evaluation().names());
+            fixed.put("greater_is_better", Boolean.toString(isGreaterBetter));
+        }
         LoraConfig lora = options.lora().config();
-        if (lora != null) { // an option that is left out is the same as its default
+        if (lora != null) {
             fixed.keySet().removeIf(RunIdentity::describesAdapter);
             fixed.put("lora", lora.toString());
         }
+        fixed.put("device", objective.model().device().name());
         fixed.put("dtype", objective.model().parameters().dtype().toString());
         String loss = objective.facts().get("loss");
         if (loss != null) {
