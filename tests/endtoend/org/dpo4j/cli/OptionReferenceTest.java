@@ -104,7 +104,7 @@ class OptionReferenceTest {
                 assertThat(names).as(command).containsExactlyInAnyOrderElementsOf(expected);
             }
         }
-        assertThat(sections.keySet()).contains("Options of sft, dpo, kto and sweep");
+        assertThat(sections.keySet()).contains("Options of sft, dpo, kto, sweep, sweep-kto and sweep-sft");
         assertThat(options).contains("| `output_dir` | a path | **required** |");
     }
 

@@ -43,9 +43,14 @@ class SweepTest {
     }
 
     private Cli sweep(String more, Object... values) {
+        return run("sweep", rows, more, values);
+    }
+
+    private Cli run(String command, Path rows, String more, Object... values) {
         List<String> words = Cli.words(
-                "sweep --dataset_name %s --output_dir %s --max_steps 2 --per_device_train_batch_size 4 --device %s"
+                "%s --dataset_name %s --output_dir %s --max_steps 2 --per_device_train_batch_size 4 --device %s"
                         + " --dtype float32 --kl_max_new_tokens 8",
+                command,
                 rows,
                 directory.resolve("out"),
                 System.getProperty("dpo4j.test.devices", "cpu").equals("cpu") ? "cpu" : "cuda");
@@ -96,6 +101,27 @@ class SweepTest {
         assertThat(kl).isGreaterThan(0.1);
         assertThat(runs().get(0).at("/metrics/kl").doubleValue()).isCloseTo(kl, within(1e-12 * kl));
         assertThat(directory.resolve("out/sweep.svg")).content().contains("<svg", ">1</text>");
+    }
+
+    /** Runs of kto and of sft. With rate 0 the model stays its reference, so KL is exactly 0, and kto's loss 0.5, as 1 - sigmoid(0). */
+    @Test
+    void ktoAndSftHaveSweepsToo() {
+        String words = "--model_name_or_path %s --eval_dataset %s --learning_rate 0 --kl_samples 4 --grid %s";
+        Cli kto = run("sweep-kto", rows, words, Cli.MODEL, rows, "desirable_weight=1")
+                .assertSucceeded();
+        kto.assertPrints("\\| run \\| desirable_weight \\| .*loss \\| rewards/margins \\| KL.*");
+        assertThat(runs().get(0).at("/metrics/kl").doubleValue()).isZero();
+        assertThat(runs().get(0).at("/metrics/eval_loss").doubleValue()).isEqualTo(0.5);
+        Path texts = TestFiles.write(
+                directory.resolve("texts.jsonl"),
+                TestFiles.read(rows).replace("chosen_ids", "completion_ids").replaceAll(",\"rejected_ids.*(?=})", ""));
+        Cli sft = run("sweep-sft", texts, words, Cli.MODEL, texts, "seed=1,2").assertSucceeded();
+        sft.assertPrints("\\| run \\| seed \\| loss \\| KL.*");
+        assertThat(runs())
+                .hasSize(2)
+                .allSatisfy(
+                        run -> assertThat(run.at("/metrics/kl").doubleValue()).isZero());
+        assertThat(directory.resolve("out/sweep.svg")).content().contains("eval_loss against KL");
     }
 
     /** A run that fails is a row; the same command trains it again, and not those that finished. */
@@ -150,7 +176,8 @@ class SweepTest {
                 System.getProperty("dpo4j.test.devices", "cpu").equals("cpu") ? "cpu" : "cuda");
         List<byte[]> weights = new ArrayList<>();
         for (boolean isStopped : new boolean[] {true, false}) {
-            SweepRun run = SweepRun.plan(Map.of("beta", "0.2"), directory.resolve("sweep-" + isStopped), words, null);
+            SweepRun run = SweepRun.plan(
+                    SweepTrainer.DPO, Map.of("beta", "0.2"), directory.resolve("sweep-" + isStopped), words, null);
             Sweep sweep = sweepOf(run);
             if (isStopped) {
                 assertThatThrownBy(() -> sweep.train(new StopAfterOneStep())).isInstanceOf(CancellationException.class);
@@ -191,7 +218,8 @@ class SweepTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         --grid betta=1,2 | grid has betta, which is no option of dpo; did you mean beta?
-        --grid desirable_weight=1,2 | grid has desirable_weight, which is an option of kto, but a sweep trains dpo; run ./dpo4j kto once for each value, and compare the runs with ./dpo4j report
+        --grid desirable_weight=1,2 | grid has desirable_weight, which is an option of kto, but sweep trains dpo; use ./dpo4j sweep-kto
+        --grid assistant_only_loss=true,false | grid has assistant_only_loss, which is an option of sft, but sweep trains dpo; use ./dpo4j sweep-sft
         --grid beta=0.1,0.10 | grid is beta=0.1,0.10; it must be OPTION=VALUE,VALUE (beta has the value 0.10 twice)
         --grid beta=0.1, | grid is beta=0.1,; it must be OPTION=VALUE,VALUE (beta has an empty value)
         --grid beta | grid is beta; it must be OPTION=VALUE,VALUE ("beta" is not OPTION=VALUE,VALUE)

@@ -15,8 +15,6 @@ import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
-import org.dpo4j.train.DpoOptions;
-import org.dpo4j.train.DpoTrainer;
 import org.dpo4j.train.KlEstimate;
 import org.dpo4j.train.checkpoint.CheckpointDirectory;
 import org.jspecify.annotations.Nullable;
@@ -130,11 +128,11 @@ final class Sweep {
                     !isReplaced && !CheckpointDirectory.list(run.directory()).isEmpty();
             OutputFile.makeDirectory(run.directory());
             SweepResult.without(State.BEGUN, run, null).write(run.directory());
-            DpoOptions options =
+            SweepTrainer.Training training =
                     run.build(isResumed ? "--resume_from_checkpoint=true" : "--overwrite_output_dir=true", file);
-            Map<String, Double> metrics = evaluation(DpoTrainer.train(options, listener));
+            Map<String, Double> metrics = evaluation(training.run().apply(listener));
             if (sampling.samples() > 0) {
-                KlEstimate kl = KlEstimate.measure(options, sampling, listener);
+                KlEstimate kl = training.kl().apply(sampling, listener);
                 metrics.put(SweepResult.KL, kl.mean());
                 metrics.put(SweepResult.KL_ERROR, kl.standardError());
             }

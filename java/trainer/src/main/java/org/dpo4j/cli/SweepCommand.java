@@ -3,6 +3,7 @@ package org.dpo4j.cli;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,27 +16,20 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunListener;
-import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.KlEstimate;
-import org.dpo4j.train.KtoOptions;
 import org.dpo4j.train.OptionRange;
-import org.dpo4j.train.SftOptions;
 import org.dpo4j.train.TrainOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IDefaultValueProvider;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code dpo4j sweep}: trains one run for each combination of the values of a grid, and compares them. */
+/** Base of the commands that train one run for each combination of the values of a grid, and compare them. */
 @Command(
-        name = "sweep",
-        description = "Train by DPO once for each combination of values of a grid, and compare the runs: a table, and a"
-                + " picture of a metric against the KL divergence to the reference.",
         footer = {
             "",
             "Each run writes its model to a directory of output_dir that is named by its values, such as beta=0.05."
@@ -50,7 +44,7 @@ import picocli.CommandLine.Spec;
                     + " training began with."
         },
         sortOptions = false)
-final class SweepCommand implements Callable<Integer> {
+abstract class SweepCommand implements Callable<Integer> {
     /** What a sweep decides itself, or what must not differ between its runs. */
     private static final Set<String> NOT_IN_GRID =
             Set.of("grid", "max_runs", "max_minutes", "kl_samples", "kl_max_new_tokens", "frontier_metric");
@@ -88,13 +82,17 @@ final class SweepCommand implements Callable<Integer> {
     @Option(
             names = "--frontier_metric",
             description = "Metric of the last evaluation that the picture shows against KL; default ${DEFAULT-VALUE}.")
-    private String frontierMetric = "eval_rewards/accuracies";
+    private String frontierMetric;
 
-    @Mixin
-    private final DpoOptions.Builder options = DpoOptions.builder();
+    private final SweepTrainer trainer;
+
+    SweepCommand(SweepTrainer trainer) {
+        this.trainer = trainer;
+        this.frontierMetric = trainer.frontierMetric();
+    }
 
     @Override
-    public Integer call() {
+    public final Integer call() {
         SweepGrid grid = grid();
         checkNumbers();
         @Nullable IDefaultValueProvider file = command.commandLine().getDefaultValueProvider();
@@ -130,7 +128,7 @@ final class SweepCommand implements Callable<Integer> {
             if (!known.contains(name)) {
                 boolean isOwn = NOT_IN_GRID.contains(name) || SweepRun.SET_BY_SWEEP.contains(name);
                 throw new Dpo4jException("grid has " + name
-                        + (isOwn ? ", which belongs to the sweep itself; leave it out" : notOfDpo(name, known)));
+                        + (isOwn ? ", which belongs to the sweep itself; leave it out" : notOfTrainer(name, known)));
             }
             if (given().containsKey(name)) {
                 throw new Dpo4jException(name + " is given, and also in grid; leave one out");
@@ -142,15 +140,14 @@ final class SweepCommand implements Callable<Integer> {
         return grid;
     }
 
-    private static String notOfDpo(String name, Set<String> known) {
-        Map<String, Object> others = Map.of("kto", KtoOptions.builder(), "sft", SftOptions.builder());
-        return others.entrySet().stream()
-                .filter(other -> OptionNames.settable(CommandSpec.forAnnotatedObject(other.getValue()))
+    private String notOfTrainer(String name, Set<String> known) {
+        return Arrays.stream(SweepTrainer.values())
+                .filter(other -> OptionNames.settable(CommandSpec.forAnnotatedObject(other.builder()))
                         .contains(name))
-                .map(other -> ", which is an option of " + other.getKey() + ", but a sweep trains dpo; run ./dpo4j "
-                        + other.getKey() + " once for each value, and compare the runs with ./dpo4j report")
+                .map(other -> ", which is an option of " + other.command() + ", but " + trainer.sweep() + " trains "
+                        + trainer.command() + "; use ./dpo4j " + other.sweep())
                 .findFirst()
-                .orElse(", which is no option of dpo" + NearestName.suggestion(name, known));
+                .orElse(", which is no option of " + trainer.command() + NearestName.suggestion(name, known));
     }
 
     private SweepGrid merged() {
@@ -201,7 +198,7 @@ final class SweepCommand implements Callable<Integer> {
 
     /** Plans all runs before the first one, so that a mistake in a value shows before hours have passed. */
     private List<SweepRun> plan(SweepGrid grid, Path output, @Nullable IDefaultValueProvider file) {
-        Set<String> trained = OptionNames.settable(CommandSpec.forAnnotatedObject(DpoOptions.builder()));
+        Set<String> trained = OptionNames.settable(CommandSpec.forAnnotatedObject(trainer.builder()));
         trained.removeAll(SweepRun.SET_BY_SWEEP);
         List<String> common = new ArrayList<>();
         given().forEach((name, values) -> {
@@ -211,12 +208,12 @@ final class SweepCommand implements Callable<Integer> {
         });
         List<SweepRun> runs = new ArrayList<>();
         for (Map<String, String> point : grid.points()) {
-            runs.add(SweepRun.plan(point, output, common, file)
+            runs.add(SweepRun.plan(trainer, point, output, common, file)
                     .with("kl_samples", klSamples)
                     .with("kl_max_new_tokens", klMaxNewTokens));
         }
         TrainOptions first =
-                runs.get(0).build("--overwrite_output_dir=true", file).train();
+                runs.get(0).build("--overwrite_output_dir=true", file).options();
         if (!first.hasEvalRows()) {
             throw new Dpo4jException("eval_dataset is missing: runs are compared by their last evaluation; give it");
         }

@@ -11,7 +11,6 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.dpo4j.io.Sha256;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.train.DpoOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.IDefaultValueProvider;
@@ -22,12 +21,18 @@ import picocli.CommandLine.TypeConversionException;
 /**
  * A run of a sweep.
  *
+ * @param trainer what it trains by
  * @param values of the options of the grid
  * @param directory its output directory
  * @param options all options that have a value, by name, except those of the output directory
  * @param words its command line
  */
-record SweepRun(Map<String, String> values, Path directory, Map<String, String> options, List<String> words) {
+record SweepRun(
+        SweepTrainer trainer,
+        Map<String, String> values,
+        Path directory,
+        Map<String, String> options,
+        List<String> words) {
     /** Options that the sweep sets itself for each run. */
     static final Set<String> SET_BY_SWEEP = Set.of("output_dir", "overwrite_output_dir", "resume_from_checkpoint");
 
@@ -40,13 +45,17 @@ record SweepRun(Map<String, String> values, Path directory, Map<String, String> 
      * @param file values of a config file; null without one
      */
     static SweepRun plan(
-            Map<String, String> values, Path sweep, List<String> common, @Nullable IDefaultValueProvider file) {
+            SweepTrainer trainer,
+            Map<String, String> values,
+            Path sweep,
+            List<String> common,
+            @Nullable IDefaultValueProvider file) {
         Path directory = sweep.resolve(name(values));
         List<String> words = new ArrayList<>(common);
         values.forEach((name, value) -> words.add("--" + name + "=" + value));
         words.add("--output_dir=" + directory);
-        CommandLine line = parse(words, file);
-        builder(line).build();
+        CommandLine line = parse(trainer, words, file);
+        trainer.build(line.getCommandSpec().userObject());
         Map<String, String> options = new TreeMap<>();
         for (OptionSpec option : line.getCommandSpec().options()) {
             String name = OptionNames.normalised(option.longestName());
@@ -55,30 +64,26 @@ record SweepRun(Map<String, String> values, Path directory, Map<String, String> 
                 options.put(name, value.toString());
             }
         }
-        return new SweepRun(values, directory, options, words);
+        return new SweepRun(trainer, values, directory, options, words);
     }
 
     /** The same run with another value that its results depend on. */
     SweepRun with(String option, int value) {
         Map<String, String> more = new TreeMap<>(options);
         more.put(option, Integer.toString(value));
-        return new SweepRun(values, directory, more, words);
+        return new SweepRun(trainer, values, directory, more, words);
     }
 
-    /** The options to train with. {@code more}: words that say whether the run goes on or begins. */
-    DpoOptions build(String more, @Nullable IDefaultValueProvider file) {
+    /** What to train. {@code more}: words that say whether the run goes on or begins. */
+    SweepTrainer.Training build(String more, @Nullable IDefaultValueProvider file) {
         List<String> all = new ArrayList<>(words);
         all.add(more);
-        return builder(parse(all, file)).build();
+        return trainer.build(parse(trainer, all, file).getCommandSpec().userObject());
     }
 
-    private static DpoOptions.Builder builder(CommandLine line) {
-        return (DpoOptions.Builder) line.getCommandSpec().userObject();
-    }
-
-    private static CommandLine parse(List<String> words, @Nullable IDefaultValueProvider file) {
-        CommandLine line = new CommandLine(DpoOptions.builder()).setExpandAtFiles(false);
-        line.getCommandSpec().name("dpo");
+    private static CommandLine parse(SweepTrainer trainer, List<String> words, @Nullable IDefaultValueProvider file) {
+        CommandLine line = new CommandLine(trainer.builder()).setExpandAtFiles(false);
+        line.getCommandSpec().name(trainer.command());
         line.setInterpolateVariables(false);
         OptionTypes.register(line);
         if (file != null) {

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
@@ -14,6 +15,7 @@ import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.data.UnpairedCompletion;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -51,20 +53,43 @@ public record KlEstimate(double mean, double standardError, int samples) {
      * memory at a time.
      */
     public static KlEstimate measure(DpoOptions run, Sampling sampling, RunListener listener) {
-        TrainOptions options = run.train();
+        return measure(
+                run.train(), new Rows<PreferencePair>(Dataset::pairs, PreferencePair::prompt), sampling, listener);
+    }
+
+    /** Likewise. */
+    public static KlEstimate measure(KtoOptions run, Sampling sampling, RunListener listener) {
+        return measure(
+                run.train(),
+                new Rows<UnpairedCompletion>(Dataset::unpaired, UnpairedCompletion::prompt),
+                sampling,
+                listener);
+    }
+
+    /** Likewise. The prompt of a text without one is its first token. */
+    public static KlEstimate measure(SftOptions run, Sampling sampling, RunListener listener) {
+        RunRows.Reader<Sequence> reader = (source, read, cache, reading) ->
+                Dataset.sequences(source, run.assistantOnlyLoss() ? read.assistantOnly() : read, cache, reading);
+        return measure(run.train(), new Rows<Sequence>(reader, Sequence::prompt), sampling, listener);
+    }
+
+    private static KlEstimate measure(TrainOptions options, Rows<?> rows, Sampling sampling, RunListener listener) {
         Path trained = options.output().directory();
         Path other = options.reference().directory();
         Path before = other == null ? options.model().directory() : other;
         try (Device device = options.device().open(reason -> {})) {
             List<Sequence> answers = new ArrayList<>();
             float[] policy = use(trained, options, device, listener, model -> {
-                answers.addAll(sample(model, prompts(model, options, sampling.samples), options, sampling));
+                answers.addAll(sample(model, prompts(model, options, rows, sampling.samples), options, sampling));
                 return logProbs(model, answers);
             });
             float[] reference = use(before, options, device, listener, model -> logProbs(model, answers));
             return mean(policy, reference);
         }
     }
+
+    /** How rows are read, and what their prompts are. */
+    private record Rows<T>(RunRows.Reader<T> reader, Function<T, int[]> prompt) {}
 
     private interface Use<T> {
         T apply(Model model);
@@ -79,7 +104,7 @@ public record KlEstimate(double mean, double standardError, int samples) {
     }
 
     /** The first different prompts that leave room for an answer. */
-    private static List<int[]> prompts(Model model, TrainOptions options, int count) {
+    private static <T> List<int[]> prompts(Model model, TrainOptions options, Rows<T> rows, int count) {
         int vocabulary = model.architecture().vocabSize();
         int maxLength = options.maxLengthFor(model.architecture());
         Path directory = options.model().tokenizerDirectory();
@@ -88,11 +113,11 @@ public record KlEstimate(double mean, double standardError, int samples) {
             ReadOptions read = options.data()
                     .readOptions(directory, tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START, null);
             for (RowSource source : options.evalRows(options.rows()).values()) {
-                List<PreferencePair> pairs = Dataset.pairs(
-                                source, read, options.data().cache(), ReadListener.NONE)
+                List<T> all = rows.reader
+                        .read(source, read, options.data().cache(), ReadListener.NONE)
                         .rows();
-                for (int i = 0; i < pairs.size() && prompts.size() < count; i++) {
-                    int[] prompt = pairs.get(i).prompt();
+                for (int i = 0; i < all.size() && prompts.size() < count; i++) {
+                    int[] prompt = rows.prompt.apply(all.get(i));
                     if (prompt.length < model.architecture().maxPositions()) {
                         prompts.putIfAbsent(Arrays.stream(prompt).boxed().toList(), prompt);
                     }
