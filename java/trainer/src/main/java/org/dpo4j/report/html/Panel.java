@@ -32,7 +32,8 @@ record Panel(String title, String note, boolean isShare, List<Line> metrics) {
                     one("rewards/accuracies", "accuracy")),
             new Panel(
                     "Log-ratio to the reference",
-                    "log-prob minus that of the reference, in nats per completion",
+                    "log-prob minus that of the reference, in nats per completion of the data; the KL divergence is the mean of this over"
+                            + " answers that the model samples, as sweep estimates it",
                     false,
                     both(RunMetrics.LOG_RATIO)),
             new Panel("KL", "to the reference, in nats", false, one("kl", "KL")),
