@@ -136,11 +136,11 @@ final class Performance {
 
     /** Whole DPO runs, of {@code bench/peers/dpo_runs.py}: a peer's line ends with our numbers for the same parameters divided by its own. */
     private static void appendRuns(StringBuilder tables, String peer, List<JsonNode> rows) {
-        List<JsonNode> runs = rows.stream()
-                .filter(row -> row.has("steps_pairs_per_second"))
-                .toList();
+        List<JsonNode> runs =
+                rows.stream().filter(row -> row.has("steps_pairs_per_second")).toList();
         if (!runs.isEmpty()) {
-            tables.append("| whole DPO runs, medians | pairs/s, steps alone | pairs/s, whole run | peak memory | dpo4j / ")
+            tables.append(
+                            "| whole DPO runs, medians | pairs/s, steps alone | pairs/s, whole run | peak memory | dpo4j / ")
                     .append(peer)
                     .append(": steps, run, memory |\n| --- | --- | --- | --- | --- |\n");
         }
@@ -165,8 +165,8 @@ final class Performance {
     /** Our run with the parameters of another. */
     private static JsonNode ours(List<JsonNode> runs, JsonNode row) {
         return runs.stream()
-                .filter(each -> run(each).equals("dpo4j")
-                        && each.path("parameters").equals(row.path("parameters")))
+                .filter(each ->
+                        run(each).equals("dpo4j") && each.path("parameters").equals(row.path("parameters")))
                 .findFirst()
                 .orElseThrow();
     }
@@ -188,7 +188,8 @@ final class Performance {
                                 "%nLosses of dpo4j and %s on the same batches, %s: the largest difference of a step is %s.%n",
                                 peer,
                                 parameters,
-                                Quantity.number("%.1e", row.path("max_difference").asDouble()))
+                                Quantity.number(
+                                        "%.1e", row.path("max_difference").asDouble()))
                         : String.format(
                                 "%nA checkpoint every 50 steps, %s, rounds %d: the run takes %s of its time more, and %s of its"
                                         + " processor time.%n",
@@ -200,8 +201,8 @@ final class Performance {
 
     /** By how much a run with checkpoints needs more than one without. */
     private static String more(JsonNode row, String kind) {
-        double ratio =
-                row.path("with_" + kind).asDouble() / row.path("without_" + kind).asDouble();
+        double ratio = row.path("with_" + kind).asDouble()
+                / row.path("without_" + kind).asDouble();
         return Quantity.number("%.1f %%", 100 * (ratio - 1));
     }
 

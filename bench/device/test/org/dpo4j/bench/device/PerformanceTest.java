@@ -111,10 +111,12 @@ class PerformanceTest {
                         "{\"processor\": \"Xeon\", \"peer\": \"TRL 1.16.0\", \"results\": [" + rows + "]}"))
                 .contains("| dpo4j, reference in every step, batch 8 | 60.0 | 4.0 | 100 MiB |  |")
                 .contains("| TRL 1.16.0, batch 8, plain 256 | 8.0 | 4.0 | 100 MiB | 2.5, 1.0, 1.00 |")
-                .contains("Losses of dpo4j and TRL 1.16.0 on the same batches, steps 50: the largest difference of a step is"
-                        + " 5.6e-05.")
-                .contains("A checkpoint every 50 steps, steps 200, rounds 5: the run takes 2.1 % of its time more, and 0.3 % of"
-                        + " its processor time.");
+                .contains(
+                        "Losses of dpo4j and TRL 1.16.0 on the same batches, steps 50: the largest difference of a step is"
+                                + " 5.6e-05.")
+                .contains(
+                        "A checkpoint every 50 steps, steps 200, rounds 5: the run takes 2.1 % of its time more, and 0.3 % of"
+                                + " its processor time.");
     }
 
     /** Only generation of one sequence has the part of the bandwidth. */
