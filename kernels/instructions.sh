@@ -37,6 +37,18 @@ lm_head_forward_sm90a           products    lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products<1  lacks  MEMBAR.*
 lm_head_forward_sm90a           products<2  max:4 MEMBAR.*
 lm_head_forward_sm90a           merge       lacks  LDL.*|STL.*
+lm_head_exponentials_sm90a      products    has    HGMMA\.64x256x16\.F32\.BF16
+lm_head_exponentials_sm90a      products<2  has    UTMALDG\.2D\.MULTICAST
+lm_head_exponentials_sm90a      products    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+lm_head_exponentials_sm90a      products    has    MUFU\.EX2
+lm_head_exponentials_sm90a      products    has    F2FP\.BF16(\..*)?\.PACK_AB
+lm_head_exponentials_sm90a      products    has    STG\.E\.EF\.64
+lm_head_exponentials_sm90a      products    max:2  WARPGROUP\.DEPBAR.*
+lm_head_exponentials_sm90a      products    lacks  LDL.*|STL.*
+lm_head_exponentials_sm90a      products<1  lacks  MEMBAR.*
+lm_head_exponentials_sm90a      products<2  max:4  MEMBAR.*
+lm_head_exponentials_sm90a      merge       lacks  LDL.*|STL.*
+lm_head_exponentials_sm90a      choose_offsets has LDG\.E(\..*)?\.128
 attention_backward_sm90a        gradients   has    HGMMA\.64x64x16\.F32\.BF16
 attention_backward_sm90a        gradients   has    HGMMA\.64x128x16\.F32\.BF16
 attention_backward_sm90a        gradients   has    UTMALDG\.2D
@@ -72,7 +84,7 @@ overlaps='
 attention_forward_sm90a         forward    64     MUFU\.EX2'
 
 # Files whose kernels release registers in some warps (setmaxnreg). These warps must not use the released registers.
-giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a'
+giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a lm_head_exponentials_sm90a'
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -1,5 +1,5 @@
-// The parts of lm_head_forward other than loads and products: the order of tiles, the transform of accumulators into logits, the reduction
-// of a tile, and the merge of a row's reductions.
+// The parts of lm_head_forward and lm_head_exponentials other than loads and products: the order of tiles, the transform of accumulators
+// into logits, the reduction of a tile, its exponentials, and the merge of a row's reductions.
 //
 // Reductions are in base 2. x_j is an accumulator and c = scale log2(e); with a transform, x_j is a logit and c = log2(e). M = c max x_j is
 // rounded once per row of a tile, and e_j = c x_j - M is rounded once. e_j is computed from the rounded M, so the rounding of M causes no
@@ -14,6 +14,7 @@
 #include "math.cuh"
 #include "reduce.cuh"
 #include "ring.cuh"
+#include "vectors.cuh"
 #include "wgmma.cuh"
 
 namespace dpo4j::cuda::lm_head_forward {
@@ -23,6 +24,14 @@ constexpr int kTileRows = 128, kTileVocabulary = kProductColumns;
 // The reduction of one row and one tile of the vocabulary: M (-inf if all columns are -inf) and the sum of 2^e_j.
 struct alignas(8) Partial {
   float maximum, sum;
+};
+
+// What lm_head_exponentials stores besides: E[row, j] = 2^(c x_j - offset) in bf16.
+struct Stored {
+  __nv_bfloat16* exponentials;  // [rows, stride]
+  int64_t stride;
+  float* offsets;           // [rows]; +inf: E is 0 whatever x_j is, also if it is NaN
+  const uint32_t* repeats;  // null, or a word that is 0 if the launch has nothing to do
 };
 
 struct Problem {
@@ -38,6 +47,7 @@ struct Problem {
   float scale, cap;                      // cap 0: none
   float to_base_2;                       // c
   double from_base_2;                    // converts base 2 to nats: 1 / log2(e), corrected for the rounding of c
+  Stored stored;
 };
 
 // ---- the order of tiles -----------------------------------------------------------------------------------------------------------------
@@ -85,15 +95,48 @@ class TileIterator {
 
 // ---- a tile's accumulators --------------------------------------------------------------------------------------------------------------
 
-// The elements of a tile that a thread holds: d[4 j + 2 i + k] is row `row` + 8 i, column `column` + 8 j + k.
+// Stores the exponentials of one row of a tile, those of a thread. Two neighbouring lanes exchange halves, so that each stores four columns
+// at once, and the four lanes of a row store whole sectors of 32 bytes.
+class RowStore {
+ public:
+  // `maximum` is that of the tile, in base 2.
+  __device__ __forceinline__ RowStore(const Problem& problem, int64_t row, int32_t vocabulary_tile, float maximum, float offset, int lane)
+      : power_(exp2_flushed(maximum - offset)), is_zero_(offset == INFINITY), is_odd_(lane % 2 == 1) {
+    const int32_t column = vocabulary_tile * kTileVocabulary + lane % 2 * 8 + lane % 4 / 2 * 4;
+    to_ = problem.stored.exponentials + row * problem.stored.stride + column;
+    last_ = row < problem.rows ? ((problem.vocabulary - 1) | 7) - column : -1;
+  }
+
+  // e, relative to the maximum, are the columns k, k + 1, k + 8 and k + 9 of the tile, k = 8 j + lane % 4 * 2.
+  __device__ __forceinline__ void store(const float (&e)[4], int j) const {
+    const uint32_t low = pack_pair<__nv_bfloat16>(e[0] * power_, e[1] * power_),
+                   high = pack_pair<__nv_bfloat16>(e[2] * power_, e[3] * power_);
+    const uint32_t received = __shfl_xor_sync(kAllLanes, is_odd_ ? low : high, 1);
+    uint2 four = is_odd_ ? make_uint2(received, high) : make_uint2(low, received);
+    if (is_zero_) four = make_uint2(0, 0);
+    if (8 * j <= last_) store_vector<Access::kOnce>(reinterpret_cast<uint2*>(to_ + 8 * j), four);
+  }
+
+ private:
+  __nv_bfloat16* to_;
+  int32_t last_;  // column of the row, from `to_`: the vocabulary is rounded up to 8 columns
+  float power_;
+  bool is_zero_, is_odd_;
+};
+
+// The elements of a tile that a thread holds: d[4 j + 2 i + k] is row `row` + 8 i, column `column` + 8 j + k. STORES: reduce() stores their
+// exponentials too.
+template <bool STORES>
 class Fragment {
  public:
   __device__ Fragment(const Problem& problem, int64_t row, int32_t vocabulary_tile, int lane)
-      : row_(row), tile_(vocabulary_tile), column_(vocabulary_tile * kTileVocabulary + lane % 4 * 2), writes_(lane % 4 == 0) {
+      : row_(row), tile_(vocabulary_tile), column_(vocabulary_tile * kTileVocabulary + lane % 4 * 2), lane_(lane), writes_(lane % 4 == 0) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      const int32_t target = row + 8 * i < problem.rows ? problem.targets[row + 8 * i] : -1;
+      const bool is_row = row + 8 * i < problem.rows;
+      const int32_t target = is_row ? problem.targets[row + 8 * i] : -1;
       target_[i] = target < 0 ? -1 : target;  // so that subtractions from it do not overflow
+      if constexpr (STORES) offset_[i] = is_row ? problem.stored.offsets[row + 8 * i] : INFINITY;
     }
   }
 
@@ -117,22 +160,43 @@ class Fragment {
       for (int j = 0; j < kTileVocabulary / 8; j++) maximum = fmaxf(maximum, fmaxf(d[4 * j + 2 * i], d[4 * j + 2 * i + 1]));
       maximum = __fmul_rn(quad_max(maximum), problem.to_base_2);
 
-      const float reference = finite_reference(maximum);
-      float sums[4] = {};
-#pragma unroll
-      for (int j = 0; j < kTileVocabulary / 8; j++) {
-#pragma unroll
-        for (int k = 0; k < 2; k++) sums[(2 * j + k) % 4] += exp2_flushed(fmaf(d[4 * j + 2 * i + k], problem.to_base_2, -reference));
-      }
-      const float sum = quad_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
-
       const int64_t row = row_ + 8 * i;
+      const float sum = quad_sum(exponentials(d, problem, i, maximum));
       if (writes_ && row < problem.rows) problem.partials[tile_ * problem.rows + row] = {maximum, sum};
       store_target(d, problem, row, target_[i] - column_, i);
     }
   }
 
  private:
+  // The sum of the thread's exponentials of row i, relative to the maximum.
+  __device__ __forceinline__ float exponentials(const float (&d)[kAccumulators], const Problem& problem, int i, float maximum) const {
+    if constexpr (STORES) {
+      const RowStore row(problem, row_ + 8 * i, tile_, maximum, offset_[i], lane_);
+      return exponentials(d, problem, i, maximum, [&](const float (&e)[4], int j) { row.store(e, j); });
+    } else {
+      return exponentials(d, problem, i, maximum, [](const float (&)[4], int) {});
+    }
+  }
+
+  // The same. Calls store(e, j) with those of the thread's columns in 8 j to 8 j + 15.
+  template <class Store>
+  __device__ __forceinline__ float exponentials(const float (&d)[kAccumulators], const Problem& problem, int i, float maximum,
+                                                Store store) const {
+    const float reference = finite_reference(maximum);
+    float sums[4] = {};
+#pragma unroll
+    for (int j = 0; j < kTileVocabulary / 8; j += 2) {
+      float e[4];
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        e[n] = exp2_flushed(fmaf(d[4 * (j + n / 2) + 2 * i + n % 2], problem.to_base_2, -reference));
+        sums[n] += e[n];
+      }
+      store(e, j);
+    }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
   __device__ __forceinline__ void add_bias(float (&d)[kAccumulators], const Problem& problem) const {
 #pragma unroll
     for (int n = 0; n < kAccumulators; n += 4) {
@@ -168,8 +232,9 @@ class Fragment {
   }
 
   int64_t row_;
-  int32_t tile_, column_;
+  int32_t tile_, column_, lane_;
   int32_t target_[2];
+  float offset_[2];  // if STORES
   bool writes_;
 };
 
@@ -191,10 +256,32 @@ struct Sums {
   __device__ float lse(const Problem& problem) const { return static_cast<float>(maximum * problem.from_base_2 + log(sum)); }
 
   // logprob = z_target - lse. at_target * to_base_2 is exact in fp64; `maximum` was rounded once, in fp32.
-  __device__ float logprob(const Problem& problem, float at_target) const {
-    return static_cast<float>((static_cast<double>(at_target) * problem.to_base_2 - maximum) * problem.from_base_2 - log(sum));
+  __device__ double logprob(const Problem& problem, float at_target) const {
+    return (static_cast<double>(at_target) * problem.to_base_2 - maximum) * problem.from_base_2 - log(sum);
   }
 };
+
+// Merges the partial results of 32 rows, one row per lane. Warp w merges tiles w, w + kMergingWarps, ... Then the first warp merges the
+// results of the warps, in order: its lanes get true if their row exists.
+constexpr int kMergingWarps = 16;
+
+__device__ __forceinline__ bool merge_tiles(const Problem& problem, int64_t* row, Sums* result) {
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  *row = int64_t{blockIdx.x} * kWarp + lane;
+  Sums sums{-INFINITY, 0};
+  if (*row < problem.rows) {
+#pragma unroll 4
+    for (uint32_t tile = warp; tile < problem.vocabulary_tiles; tile += kMergingWarps)
+      sums.add(problem.partials[tile * problem.rows + *row]);
+  }
+  DPO4J_SHARED(Sums, warp_sums, [kMergingWarps][kWarp]);
+  warp_sums[warp][lane] = sums;
+  __syncthreads();
+  if (warp > 0 || *row >= problem.rows) return false;
+  for (int other = 1; other < kMergingWarps; other++) sums.add(warp_sums[other][lane]);
+  *result = sums;
+  return true;
+}
 
 inline Problem problem_of(const dpo4j_lm_head_forward_params& x, int cluster) {
   constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2; the rest is for w, which is read once per group of row tiles

@@ -26,6 +26,7 @@ token_logprob_backward.cu          (            64
 token_logprob_backward.cu          Transformed 128
 token_logprob_forward_backward.cu  (            80
 token_logprob_forward_backward.cu  Transformed 128
+lm_head_exponentials_sm90a.cu      (           168
 lm_head_forward_sm90a.cu           (           168
 activation.cu                      (            64
 adamw.cu                           (            80

@@ -18,6 +18,7 @@ set(DPO4J_KERNEL_SOURCES
     layer_norm.cu
     lerp.cu
     lion.cu
+    lm_head_exponentials_sm90a.cu
     lm_head_forward_sm90a.cu
     preference_loss.cu
     quantize_4bit.cu

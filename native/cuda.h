@@ -42,6 +42,7 @@ int run(const LaunchContext&, const dpo4j_token_logprob_backward_params&);
 int run(const LaunchContext&, const dpo4j_token_logprob_forward_backward_params&);
 int run(const LaunchContext&, const dpo4j_sample_tokens_params&);
 int run(const LaunchContext&, const dpo4j_lm_head_forward_params&);
+int run(const LaunchContext&, const dpo4j_lm_head_exponentials_params&);
 int run(const LaunchContext&, const dpo4j_sequence_sum_forward_params&);
 int run(const LaunchContext&, const dpo4j_sequence_sum_backward_params&);
 int run(const LaunchContext&, const dpo4j_preference_loss_params&);
@@ -63,6 +64,7 @@ size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
+size_t lm_head_exponentials_workspace_bytes(int64_t rows, int64_t vocabulary);
 
 // kernels/runtime.cu
 const char* architectures();                             // as compiled, "sm_80,sm_90a,...", or "emulated"

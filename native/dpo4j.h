@@ -7,7 +7,7 @@
  *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
  *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are
  *              also enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob,
- *              lm_head_forward, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row; and for
+ *              lm_head_forward, lm_head_exponentials, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row; and for
  *              single f32 and i32 of optimizers and count_step.
  *              `statistics` has four f32 per row and needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 20
+#define DPO4J_ABI_VERSION 21
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -637,6 +637,36 @@ DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t voc
 /* logprob and lse of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for logits of
    -inf or NaN. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, const dpo4j_lm_head_forward_params* params);
+
+/* ---- lm_head_exponentials: lm_head_forward, and the exponentials of the softmax for the backward pass -------------------------------- */
+
+/* Why the context cannot run lm_head_exponentials, or "": as dpo4j_lm_head_forward_lacks. Otherwise use a matrix product and
+   token_logprob_forward_backward. Static storage. */
+DPO4J_API const char* dpo4j_lm_head_exponentials_lacks(const dpo4j_context*, int32_t dtype);
+
+typedef struct dpo4j_lm_head_exponentials_params {
+  float* logprob;     /* f32[rows] */
+  float* lse;         /* f32[rows] */
+  float* factors;     /* f32[rows]; 0 in masked rows */
+  void* exponentials; /* [rows,vocabulary rounded up to 8]; 0 beyond the vocabulary, and in masked rows */
+  int64_t exponentials_stride;
+  void* workspace;    /* dpo4j_lm_head_exponentials_workspace_bytes; contents undefined before and after */
+  const void* hidden; /* hidden states [rows,hidden_width]; a masked row has no effect */
+  int64_t hidden_stride;
+  const int32_t* targets; /* i32[rows] */
+  int64_t rows;
+  const void* weight; /* [vocabulary,hidden_width] */
+  int64_t weight_stride;
+  int64_t vocabulary;
+  int64_t hidden_width;
+  float scale;   /* of logits, above 0: z = scale x */
+  int32_t dtype; /* of exponentials, hidden and weight */
+} dpo4j_lm_head_exponentials_params;
+
+DPO4J_API size_t dpo4j_lm_head_exponentials_workspace_bytes(int64_t rows, int64_t vocabulary);
+/* logprob and lse with the bits of lm_head_forward, and d logprob[row] / d x[row,j] = factors[row] exponentials[row,j]. The exponentials of a
+   row share a power of two, so the sizes of factors differ between rows. */
+DPO4J_API int32_t dpo4j_lm_head_exponentials(dpo4j_context*, const dpo4j_lm_head_exponentials_params* params);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ constexpr Name kNames[] = {
     {"attention_forward_sm90a", kAttentionForwardSm90a},
     {"attention_backward_sm90a", kAttentionBackwardSm90a},
     {"lm_head_forward_sm90a", kLmHeadForwardSm90a},
+    {"lm_head_exponentials_sm90a", kLmHeadExponentialsSm90a},
 };
 
 // Returns 0 if there is no kernel of this name.

@@ -8,7 +8,12 @@
 namespace dpo4j {
 
 // Bits of cuda::LaunchContext::without.
-enum ArchitectureKernel : uint32_t { kAttentionForwardSm90a = 1, kAttentionBackwardSm90a = 2, kLmHeadForwardSm90a = 4 };
+enum ArchitectureKernel : uint32_t {
+  kAttentionForwardSm90a = 1,
+  kAttentionBackwardSm90a = 2,
+  kLmHeadForwardSm90a = 4,
+  kLmHeadExponentialsSm90a = 8
+};
 
 // Converts a comma-separated list of names to bits. Returns false if a name is unknown; `text` then names it and lists those that exist.
 bool kernels_named(const char* names, uint32_t* kernels, char* text, size_t text_bytes);

@@ -1,4 +1,5 @@
 #include "call.h"
+#include "hopper_kernel.h"
 #include "workspace.h"
 
 using dpo4j::Call;
@@ -7,29 +8,8 @@ namespace {
 
 constexpr int64_t kTile = 128, kMaxTiles = UINT32_MAX;  // min rows and columns of a tile; tile numbers have 32 bits
 
-bool on_hopper([[maybe_unused]] const dpo4j_context* context) {
-#ifdef DPO4J_WITH_CUDA
-  return context->device == DPO4J_CUDA && dpo4j::cuda::has_kernel(context->cuda, dpo4j::kLmHeadForwardSm90a);
-#else
-  return false;
-#endif
-}
-
-bool is_turned_off([[maybe_unused]] const dpo4j_context* context) {
-#ifdef DPO4J_WITH_CUDA
-  return context->device == DPO4J_CUDA && (context->cuda.without & dpo4j::kLmHeadForwardSm90a) != 0;
-#else
-  return false;
-#endif
-}
-
-// What a context lacks, or null.
 const char* lack(const dpo4j_context* context, int32_t dtype) {
-  if (context == nullptr) return "there is no context";
-  if (context->device == DPO4J_CPU) return "cpu contexts have no such operation";
-  if (is_turned_off(context)) return "its kernel lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)";
-  if (!on_hopper(context)) return "it needs compute capability 9.0 and code for sm_90a";
-  return dtype == DPO4J_BF16 ? nullptr : "dtype must be DPO4J_BF16 (1)";
+  return dpo4j::lack_of(context, dpo4j::kLmHeadForwardSm90a, "its kernel lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)", dtype);
 }
 
 }  // namespace

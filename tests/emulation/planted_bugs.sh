@@ -273,7 +273,8 @@ plant activation "" ActivationTest#forwardOfNarrowRows tanh_for_erf none 'out of
 plant activation "" ActivationTest#backwardOfNarrowRows no_slope none 'd_x of .*GELU.*, expected' 's/fmaf(v\[k\], s.slope, s.value)/s.value/'
 plant activation "" ActivationTest#backwardOfNarrowRows gate_left_out none 'd_x of .*, expected' 's/dx\[k\] \*= up\[k\]/(void)up/'
 
-head_plant() { plant lm_head_forward_sm90a lm_head_forward_sm90a.cuh 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
+head_headers='lm_head_forward_sm90a.cuh lm_head_products_sm90a.cuh'
+head_plant() { plant lm_head_forward_sm90a "$head_headers" 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
 head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 head_plant no_last_wait none 'row [0-9]+ .*NaN|before its products have ended' '/wgmma_wait<0>();/d'
 head_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
@@ -285,6 +286,16 @@ head_plant columns_beyond none 'lse, log-prob of row [0-9]+ .*[0-9.]+, expected'
 head_plant wrong_parity none 'deadlock in block|row [0-9]+ .*NaN' 's/state.parity ^ 1/state.parity/'
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+
+exponentials_plant() { plant lm_head_exponentials_sm90a "$head_headers" "LmHeadExponentialsTest#$1" "$2" none "$3" "$4"; } # TEST NAME EXPECTATION SED
+exponentials_plant shapesAroundATile other_half 'gradient of row .*, expected' 's/is_odd_ ? low : high, 1/is_odd_ ? high : low, 1/'
+exponentials_plant shapesAroundATile columns_of_odd_lanes 'gradient of row .*, expected' 's/lane % 2 \* 8 + lane % 4/lane % 4/'
+exponentials_plant shapesAroundATile last_columns_left_out 'exponentials was not written' 's/((problem.vocabulary - 1) | 7)/((problem.vocabulary - 8) | 7)/'
+exponentials_plant shapesAroundATile target_left_out 'gradient of row .*, expected' '/^  store_one(/d'
+exponentials_plant targetsThatAreNearlyCertain one_minus_p 'gradient of row .*, expected' 's/expm1(logprob)/(__bfloat162float(__float2bfloat16_rn(exp(logprob))) - 1)/'
+exponentials_plant targetsOfHardlyAnyProbability never_repeated 'row [0-9]+ .*NaN' '/atomicExch(state.repeats/d'
+exponentials_plant targetsOfHardlyAnyProbability offset_not_kept 'row [0-9]+ .*NaN' '/^    problem.stored.offsets.row. = offset;/d'
+exponentials_plant maskedRowsAndTargetsBeyondTheVocabulary masked_row_stored 'exponentials of row .*NaN' '/if (is_zero_) four/d'
 
 attention_plant() {
   local tests='AttentionTest#anyScale AttentionTilesTest#forwardOverWideTiles AttentionTilesTest#queriesAfterCachedKeysEqualTheWhole'

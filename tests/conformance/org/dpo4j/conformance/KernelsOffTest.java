@@ -11,6 +11,7 @@ import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.kernels.head.LmHeadExponentials;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
@@ -19,8 +20,11 @@ import org.dpo4j.testkit.AttentionLayout;
 /** Kernels that DPO4J_WITHOUT, here as the system property dpo4j.without, turns off one by one. */
 class KernelsOffTest {
     private static final String PROPERTY = "dpo4j.without";
-    private static final List<String> KERNELS =
-            List.of("attention_forward_sm90a", "attention_backward_sm90a", "lm_head_forward_sm90a");
+    private static final List<String> KERNELS = List.of(
+            "attention_forward_sm90a",
+            "attention_backward_sm90a",
+            "lm_head_forward_sm90a",
+            "lm_head_exponentials_sm90a");
 
     private static void withProperty(String without, Runnable work) {
         String before = System.setProperty(PROPERTY, without);
@@ -86,6 +90,18 @@ class KernelsOffTest {
             assertThat(LmHeadForward.isSupported(without, DType.BF16)).isFalse();
             assertThat(LmHeadForward.lacks(without, DType.BF16)).contains(why);
             LmHeadForwardCall call = LmHeadForwardCall.random(3, 40, 16, 1);
+            assertThat(call.run(on.with(without, without))).isNull(); // refused by name
+        }
+    }
+
+    @OnEachCudaDevice
+    void lmHeadExponentialsAreRefusedWithTheReason(On on) {
+        assumeHopper(on);
+        try (Device without = TestDevices.open(on, new CudaSettings("lm_head_exponentials_sm90a", 0))) {
+            assertThat(LmHeadExponentials.lacks(without, DType.BF16))
+                    .contains("lm_head_exponentials_sm90a is turned off (DPO4J_WITHOUT)");
+            assertThat(LmHeadForward.isSupported(without, DType.BF16)).isTrue();
+            LmHeadExponentialsCall call = LmHeadExponentialsCall.random(3, 40, 16, 1);
             assertThat(call.run(on.with(without, without))).isNull(); // refused by name
         }
     }

@@ -78,19 +78,19 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
         return inputs.targets();
     }
 
-    private int rows() {
+    int rows() {
         return inputs.rows();
     }
 
-    private int vocabulary() {
+    int vocabulary() {
         return inputs.vocabulary();
     }
 
-    private int width() {
+    int width() {
         return inputs.hidden();
     }
 
-    private int stride() {
+    int stride() {
         return (width() + 7) / 8 * 8 + gap;
     }
 
@@ -144,7 +144,7 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
      * at most the sum of magnitudes. Then the bias and the scale round once each, and the cap rounds four times and in
      * tanh, whose slope is at most 1.
      */
-    private double logitError(int row, int j) {
+    double logitError(int row, int j) {
         double magnitudes = 0;
         for (int k = 0; k < width(); k++) {
             magnitudes += Math.abs(hidden()[row * width() + k] * weight()[j * width() + k]);

@@ -10,6 +10,7 @@ import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Path;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.HeadGradients;
@@ -105,7 +106,7 @@ final class LmHeadRun implements AutoCloseable {
     private final Tensor dBias;
     private final Tensor workspace;
 
-    private LmHeadRun(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before) {
+    private LmHeadRun(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before, Path path) {
         this.call = call;
         this.way = way;
         this.before = before;
@@ -114,7 +115,7 @@ final class LmHeadRun implements AutoCloseable {
         int hidden = call.hidden();
         tensors = new Tensors(on);
         dtype = on.dtype();
-        plan = new HeadPlan(way.use, vocabulary, hidden, dtype, chunkRows);
+        plan = new HeadPlan(way.use, vocabulary, hidden, dtype, chunkRows, path);
         x = tensors.input("x", dtype, rows, hidden, call.x());
         w = tensors.input("w", dtype, vocabulary, hidden, call.w());
         targets = tensors.input("targets", call.targets());
@@ -123,7 +124,7 @@ final class LmHeadRun implements AutoCloseable {
         bias = biases == null ? null : tensors.vector("bias", DType.F32, biases);
         logprob = tensors.output("logprob", DType.F32, 1, rows);
         lse = tensors.output("lse", DType.F32, 1, rows);
-        statistics = tensors.output("statistics", DType.F32, rows, TokenLogProb.STATISTICS);
+        statistics = tensors.output("statistics", DType.F32, path == Path.LOGITS ? rows : 0, TokenLogProb.STATISTICS);
         dHidden = way == Way.FORWARD
                 ? tensors.input("d_hidden", dtype, rows, hidden, new double[rows * hidden])
                 : tensors.output("d_hidden", dtype, rows, hidden);
@@ -150,7 +151,16 @@ final class LmHeadRun implements AutoCloseable {
 
     /** The same with another d_weight before. */
     static Left of(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before) {
-        try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows, before)) {
+        return of(on, call, way, chunkRows, before, Path.LOGITS);
+    }
+
+    /** The same on a path. On EXPONENTIALS there are no statistics: they are left as they were. */
+    static Left of(On on, LmHeadCall call, Way way, int chunkRows, Path path) {
+        return of(on, call, way, chunkRows, WeightBefore.NUMBERS, path);
+    }
+
+    static Left of(On on, LmHeadCall call, Way way, int chunkRows, WeightBefore before, Path path) {
+        try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows, before, path)) {
             double[] dWeightBefore = run.dWeight.values();
             double[] dBiasBefore = run.dBias.values();
             run.tensors.run(run::run);
@@ -197,7 +207,8 @@ final class LmHeadRun implements AutoCloseable {
     }
 
     private TokenResults results() {
-        return new TokenResults(logprob.address(), lse.address(), statistics.address());
+        return new TokenResults(
+                logprob.address(), lse.address(), plan.path() == Path.LOGITS ? statistics.address() : 0);
     }
 
     private HeadGradients gradients() {

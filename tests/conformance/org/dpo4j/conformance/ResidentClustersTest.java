@@ -52,6 +52,16 @@ class ResidentClustersTest {
         });
     }
 
+    /** The same; in the last call, rows get another offset, so that the products run twice. */
+    @OnEachCudaDevice
+    @Tag("device")
+    void lmHeadExponentials(On on) {
+        onFew(on, "lm_head_exponentials_sm90a", both -> {
+            LmHeadExponentialsCall.random(3, 1100, 264, 3).check(both);
+            LmHeadExponentialsCall.random(260, 900, 24, 200).check(both);
+        });
+    }
+
     @OnEachCudaDevice
     @Tag("device")
     void attentionForward(On on) {

@@ -49,6 +49,7 @@ import org.dpo4j.kernels.decoder.ScaleRows;
 import org.dpo4j.kernels.decoder.Sgd;
 import org.dpo4j.kernels.decoder.UniformNoise;
 import org.dpo4j.kernels.decoder.WeightUpdate;
+import org.dpo4j.kernels.head.LmHeadExponentials;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -156,6 +157,10 @@ class StructLayoutTest {
                                 SampleTokens.Suppressed.NONE)),
                 new Call("column_sum", on -> ColumnSum.forward(on, 0, matrix, ColumnSum.UNSCALED)),
                 new Call("lm_head_forward", on -> LmHeadForward.forward(on, results, 0, hidden, head)),
+                new Call(
+                        "lm_head_exponentials",
+                        on -> LmHeadExponentials.forward(
+                                on, results, new LmHeadExponentials.Exponentials(0, 8, 0), 0, hidden, head)),
                 new Call("sequence_sum_forward", on -> SequenceSum.forward(on, 0, 0, sequences)),
                 new Call("sequence_sum_backward", on -> SequenceSum.backward(on, 0, 0, sequences)),
                 new Call(

@@ -210,6 +210,18 @@ final class Benchmarks {
                     Roofline.products(LmHeadBenchmark::threeProducts),
                     LmHeadBenchmark::forwardBackward,
                     HEAD),
+            computing(
+                    "lm_head_exponentials",
+                    LmHeadBenchmark::flopsForward,
+                    Roofline.products(LmHeadBenchmark::logitsProduct),
+                    LmHeadBenchmark::exponentials,
+                    FUSED_HEAD),
+            computing(
+                    "lm_head_exponentials_forward_backward",
+                    s -> 3 * LmHeadBenchmark.flopsForward(s),
+                    Roofline.products(LmHeadBenchmark::threeProducts),
+                    LmHeadBenchmark::forwardBackwardOfExponentials,
+                    FUSED_HEAD),
             logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
             logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),

@@ -7,10 +7,13 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Path;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.HeadGradients;
 import org.dpo4j.kernels.head.LmHead.HeadRows;
+import org.dpo4j.kernels.head.LmHeadExponentials;
+import org.dpo4j.kernels.head.LmHeadExponentials.Exponentials;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
@@ -52,13 +55,39 @@ final class LmHeadBenchmark {
 
     /** Log-probs by {@link LmHeadForward}, which keeps no logits in memory. */
     static Prepared forward(Fixture fixture) {
-        String lacks = LmHeadForward.lacks(fixture.device(), fixture.dtype());
-        if (!lacks.isEmpty()) {
-            throw new Dpo4jException(fixture.device().name() + " has no lm_head_forward: " + lacks);
-        }
+        refuseWithout(LmHeadForward.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_forward");
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
         long workspace = fixture.workspace(LmHeadForward.workspaceBytes(head.rows, head.vocabulary));
         return new Prepared(turn -> head.fused(turn, workspace), gate -> new LmHeadCheck(head, gate).forward());
+    }
+
+    /** Log-probs and exponentials by {@link LmHeadExponentials}, of as many rows as a chunk of training has. */
+    static Prepared exponentials(Fixture fixture) {
+        refuseWithout(LmHeadExponentials.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_exponentials");
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        long stride = (head.vocabulary + 7) / 8 * 8;
+        Operand factors = fixture.zeros(DType.F32, head.rows);
+        Operand stored = fixture.zeros(head.rows * stride);
+        long workspace = fixture.workspace(LmHeadExponentials.workspaceBytes(head.rows, head.vocabulary));
+        return new Prepared(
+                turn -> LmHeadExponentials.forward(
+                        fixture.device(),
+                        head.results(turn, 0),
+                        new Exponentials(stored.at(turn), stride, factors.at(turn)),
+                        workspace,
+                        new HiddenRows(head.x.at(turn), head.hidden, head.targets.at(turn), head.rows),
+                        Head.contiguous(head.weight.at(turn), head.vocabulary, head.hidden, head.dtype)),
+                gate -> {
+                    LmHeadCheck check = new LmHeadCheck(head, gate);
+                    check.forward();
+                    check.exponentials(stored, factors);
+                });
+    }
+
+    private static void refuseWithout(String lacks, Fixture fixture, String operation) {
+        if (!lacks.isEmpty()) {
+            throw new Dpo4jException(fixture.device().name() + " has no " + operation + ": " + lacks);
+        }
     }
 
     private HeadPlan plan(Use use) {
@@ -77,10 +106,21 @@ final class LmHeadBenchmark {
 
     static Prepared forwardBackward(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
-        HeadPlan plan = head.plan(Use.TRAINING);
+        return head.training(head.plan(Use.TRAINING));
+    }
+
+    /** The same on {@link Path#EXPONENTIALS}, in as many bytes. */
+    static Prepared forwardBackwardOfExponentials(Fixture fixture) {
+        refuseWithout(LmHeadExponentials.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_exponentials");
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
+        HeadPlan row = new HeadPlan(Use.TRAINING, head.vocabulary, head.hidden, head.dtype, 1, Path.EXPONENTIALS);
+        return head.training(HeadPlan.within(HeadPlan.GPU_BYTES, head.rows, row));
+    }
+
+    private Prepared training(HeadPlan plan) {
         long workspace = fixture.workspace(plan.workspaceBytes());
-        return new Prepared(turn -> head.forwardBackward(turn, plan, workspace), gate -> {
-            LmHeadCheck check = new LmHeadCheck(head, gate);
+        return new Prepared(turn -> forwardBackward(turn, plan, workspace), gate -> {
+            LmHeadCheck check = new LmHeadCheck(this, gate);
             check.forward();
             check.backward();
         });

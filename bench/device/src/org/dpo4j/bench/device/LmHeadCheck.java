@@ -68,6 +68,28 @@ final class LmHeadCheck {
         }
     }
 
+    /**
+     * The gradients of the logits that exponentials and factors stand for: one rounding to bf16, and 1e-4 nat of the
+     * softmax.
+     */
+    void exponentials(Operand stored, Operand factors) {
+        int stride = (head.vocabulary + 7) / 8 * 8;
+        for (int i = 0; i < sample.length; i++) {
+            int row = sample[i];
+            double factor = factors.read(row);
+            double lse = ReferenceTokenLogProb.lse(logits[i]);
+            double[] expected = ReferenceTokenLogProb.backward(logits[i], target(row), lse, 1);
+            double[] actual = Arrays.stream(stored.read((long) row * stride, head.vocabulary))
+                    .map(exponential -> factor * exponential)
+                    .toArray();
+            int target = target(row);
+            gate.values("gradient of row " + row, expected, actual, j -> {
+                double p = Math.abs(expected[j] - (j == target ? 1 : 0));
+                return NATS * p + 0x1.02p-8 * Math.abs(expected[j]) + 0x1p-61;
+            });
+        }
+    }
+
     void backward() {
         int columns = Math.min(COLUMNS, head.hidden);
         double[][] dLogits = new double[sample.length][];

@@ -15,8 +15,13 @@ class GateTest {
     private static final String DEVICE =
             System.getProperty("dpo4j.test.devices", "cpu").equals("emulated") ? "cuda" : "cpu";
 
-    /** Benchmarks of lm_head_forward, which cpu has not. */
-    private static final Set<String> CUDA_ONLY = Set.of("lm_head_forward", "lm_head_path", "lm_head_forward_backward");
+    /** Benchmarks of lm_head_forward and lm_head_exponentials, which cpu has not. */
+    private static final Set<String> CUDA_ONLY = Set.of(
+            "lm_head_forward",
+            "lm_head_path",
+            "lm_head_forward_backward",
+            "lm_head_exponentials",
+            "lm_head_exponentials_forward_backward");
 
     /** Calls {@code test} with every benchmark at every tiny shape that the device stores. */
     private static void eachPrepared(PreparedTest test) throws Exception {

@@ -13,8 +13,9 @@ import org.dpo4j.kernels.Dpo4jException;
  * @param dtype storage of weight and hidden states
  * @param chunkRows max rows of logits in memory. If there are several chunks, the hidden states of each must be 16-byte
  *     aligned: if a row of hidden states is not a multiple of 16 bytes, use a multiple of 8 rows (of 4 in fp32)
+ * @param path what is kept in memory between forward and backward
  */
-public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
+public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows, Path path) {
 
     /** What a head computes. */
     public enum Use {
@@ -32,6 +33,23 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
      */
     public static final long GPU_BYTES = 1_500_000_000;
 
+    /**
+     * What is kept in memory between forward and backward. Log-probs of the two paths differ in their last bits, so
+     * those of a policy and its reference need the same path.
+     */
+    public enum Path {
+        /** fp32 logits, and their gradient in the dtype of the weight. For every device, dtype, use and transform. */
+        LOGITS,
+        /**
+         * Exponentials of the softmax in bf16, which the kernel of the forward product stores ({@link
+         * LmHeadExponentials}): 2 bytes instead of 6 per row and column of the vocabulary, and no pass over logits. For
+         * a Hopper GPU with both kernels {@code lm_head_*_sm90a}, BF16, hidden rows of a multiple of 16 bytes,
+         * transforms that only scale, no statistics, and not {@link Use#FROZEN}. Not yet measured on a GPU, so nothing
+         * chooses it by itself.
+         */
+        EXPONENTIALS
+    }
+
     static final long ALIGNMENT = 256;
 
     /** Tiles of matrix products have 128 or 256 rows. */
@@ -47,6 +65,21 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         if (chunkRows > MAX_CHUNK_ELEMENTS / Math.max(vocabulary + 7, hidden)) {
             throw new Dpo4jException("HeadPlan: chunkRows is " + chunkRows + ", more than any memory holds");
         }
+        if (path == Path.EXPONENTIALS && (dtype != DType.BF16 || hidden % 8 != 0 || use == Use.FROZEN)) {
+            throw new Dpo4jException(
+                    "HeadPlan: path EXPONENTIALS needs BF16, a multiple of 8 as hidden, and not FROZEN,"
+                            + " but the plan is " + dtype + ", " + hidden + ", " + use + ": plan LOGITS");
+        }
+    }
+
+    /** A plan that keeps logits. */
+    public HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
+        this(use, vocabulary, hidden, dtype, chunkRows, Path.LOGITS);
+    }
+
+    /** The same plan for another path. */
+    public HeadPlan withPath(Path other) {
+        return new HeadPlan(use, vocabulary, hidden, dtype, chunkRows, other);
     }
 
     /**
@@ -58,7 +91,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return within(bytes, rows, new HeadPlan(use, vocabulary, hidden, dtype, 1));
     }
 
-    private static HeadPlan within(long bytes, long rows, HeadPlan oneRow) {
+    /** The same for the use, sizes and path of another plan. */
+    public static HeadPlan within(long bytes, long rows, HeadPlan oneRow) {
         HeadPlan plan = oneRow.withChunkRows(Math.min(Math.max(rows, 1), Math.max(bytes / oneRow.bytesPerRow(), 1)));
         while (plan.chunkRows > 1 && !plan.isWithin(bytes, rows)) {
             plan = oneRow.withChunkRows(plan.chunkRows - 1);
@@ -100,7 +134,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
 
     /** The same plan with another max number of rows per chunk. */
     public HeadPlan withChunkRows(long rows) {
-        return new HeadPlan(use, vocabulary, hidden, dtype, rows);
+        return new HeadPlan(use, vocabulary, hidden, dtype, rows, path);
     }
 
     /** Elements between rows of logits and of their gradient. */
@@ -110,6 +144,9 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
 
     /** Bytes of workspace, for any number of rows. */
     public long workspaceBytes() {
+        if (path == Path.EXPONENTIALS) {
+            return exponentialParts().end();
+        }
         return scaledBegin() + aligned(scaledBytes());
     }
 
@@ -125,6 +162,13 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
             case FROZEN -> 2;
             case TRAINING -> rows <= chunkRows ? 3 : 4;
         };
+    }
+
+    /** The parts of the workspace on {@link Path#EXPONENTIALS}. */
+    ExponentialParts exponentialParts() {
+        return use == Use.FORWARD
+                ? ExponentialParts.ofForward(chunkRows, vocabulary)
+                : ExponentialParts.ofTraining(chunkRows, vocabulary, stride(), hidden);
     }
 
     /** Whether, in a call of {@code rows} rows, the hidden states of every chunk are 16-byte aligned. */
@@ -158,6 +202,10 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     private long bytesPerRow() {
+        if (path == Path.EXPONENTIALS) {
+            int rows = 64; // of which the bytes of each part are a multiple of the alignment
+            return (withChunkRows(1 + rows).workspaceBytes() - withChunkRows(1).workspaceBytes()) / rows;
+        }
         return 4 * stride()
                 + (hasSeparateGradient() ? stride() * dtype.bytes() : 0)
                 + (use == Use.TRAINING ? hidden * dtype.bytes() : 0);

@@ -14,7 +14,9 @@ import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.ColumnSum.Matrix;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.head.HeadPlan.Path;
 import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * one read of the logits. {@link #backward} multiplies it by d loss / d log-prob, one factor per row. That takes three
  * matrix products, or two if the weight is frozen. If the weight is not frozen and the rows are more than one chunk,
  * backward computes their logits again: a fourth product ({@link HeadPlan#products}). If d loss / d log-prob is known
- * in advance, {@link #forwardBackward} does all in one call and never needs a fourth product.
+ * in advance, {@link #forwardBackward} does all in one call and never needs a fourth product. On {@link
+ * HeadPlan.Path#EXPONENTIALS} the forward product stores what the backward products read, and no logits.
  *
  * <p>Bits: log-prob, lse and statistics of a row depend neither on other rows, nor on the chunks, nor on which call
  * computes them. The gradient of a hidden state does not depend on other rows, or on the chunks as long as the rows fit
@@ -92,6 +95,7 @@ public final class LmHead {
     private final long weight;
     private final Transform transform;
     private final long workspace;
+    private final @Nullable ExponentialHead exponentials;
     private @Nullable HeadRows unit;
 
     /**
@@ -112,12 +116,18 @@ public final class LmHead {
         this.weight = weight;
         this.transform = transform;
         this.workspace = workspace;
+        this.exponentials =
+                plan.path() == Path.LOGITS ? null : new ExponentialHead(device, plan, weight, transform, workspace);
     }
 
     /** Queues the log-probs of all rows: one matrix product. */
     public void forward(TokenResults results, HeadRows rows) {
         check(rows);
         unit = null;
+        if (exponentials != null) {
+            exponentials.forward(results, hiddenRows(rows), rows.count);
+            return;
+        }
         logProbs(results, rows, 0, rows.count);
     }
 
@@ -133,6 +143,9 @@ public final class LmHead {
         unit = null;
         if (rows.count == 0) {
             clearWeight(gradients);
+        } else if (exponentials != null) {
+            exponentials.forwardBackward(exponentialGradients(gradients), results, hiddenRows(rows), dLogprob);
+            return;
         }
         HeadGradients to = gradients;
         for (long begin = 0; begin < rows.count; begin += plan.chunkRows()) {
@@ -160,7 +173,9 @@ public final class LmHead {
     public void forwardUnit(HeadGradients gradients, TokenResults results, HeadRows rows) {
         check(rows);
         check(gradients);
-        if (plan.use() == Use.FROZEN || isOneChunk(rows)) {
+        if (exponentials != null) {
+            exponentials.forwardUnit(results, hiddenRows(rows));
+        } else if (plan.use() == Use.FROZEN || isOneChunk(rows)) {
             for (long begin = 0; begin < rows.count; begin += plan.chunkRows()) {
                 unitGradient(gradients, results, rows, begin);
             }
@@ -203,6 +218,8 @@ public final class LmHead {
         unit = null;
         if (rows.count == 0) {
             clearWeight(gradients);
+        } else if (exponentials != null) {
+            exponentials.backward(exponentialGradients(gradients), hiddenRows(rows), dLogprob);
         } else if (plan.use() == Use.FROZEN) {
             scale(gradients.dHidden, gradients.dHidden, dLogprob, rows.count);
         } else if (isOneChunk(rows)) {
@@ -259,12 +276,23 @@ public final class LmHead {
             throw new Dpo4jException("lm_head: logits of " + rows + " rows, must be at most " + plan.chunkRows()
                     + ", the chunkRows of the plan");
         }
+        if (exponentials != null) {
+            throw new Dpo4jException("lm_head: the plan's path EXPONENTIALS has no logits: plan LOGITS");
+        }
         unit = null;
         MatmulShape shape = MatmulShape.contiguous(rows, plan.vocabulary(), plan.hidden(), DType.F32, plan.dtype())
                 .transposedB()
                 .withStrides(new Strides(plan.stride(), plan.hidden(), plan.hidden()));
         device.matmul(workspace, hidden, weight, shape, false);
         return workspace;
+    }
+
+    private HiddenRows hiddenRows(HeadRows rows) {
+        return new HiddenRows(rows.hidden, plan.hidden(), rows.targets, rows.count);
+    }
+
+    private static ExponentialHead.Gradients exponentialGradients(HeadGradients gradients) {
+        return new ExponentialHead.Gradients(gradients.dHidden, gradients.dWeight, gradients.isWeightOverwritten);
     }
 
     /** Log-probs of rows {@code [begin, end)}; their logits are not kept. */

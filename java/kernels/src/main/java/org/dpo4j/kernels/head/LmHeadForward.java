@@ -18,8 +18,8 @@ import org.dpo4j.kernels.internal.StructWriter;
  * <p>The results are those of fp32 logits, also for masked rows, targets beyond the vocabulary and logits of {@code
  * -inf} or NaN. The bits of a row do not depend on other rows, and the hidden state of a masked row has no effect. The
  * bits differ from those of {@link LmHead}, which sums in another order. So use only one of the two for numbers that
- * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} never uses this
- * operation, because it has not been measured yet which of the two is faster.
+ * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} uses this operation only
+ * on {@link HeadPlan.Path#EXPONENTIALS}, because it has not been measured yet which of the two is faster.
  */
 public final class LmHeadForward {
 

@@ -166,6 +166,13 @@ public final class Native {
     public static native int dpo4j_lm_head_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_lm_head_forward_params*") long params);
 
+    public static native String dpo4j_lm_head_exponentials_lacks(@Cast("const dpo4j_context*") long context, int dtype);
+
+    public static native @Cast("size_t") long dpo4j_lm_head_exponentials_workspace_bytes(long rows, long vocabulary);
+
+    public static native int dpo4j_lm_head_exponentials(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_lm_head_exponentials_params*") long params);
+
     public static native int dpo4j_sequence_sum_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_sequence_sum_forward_params*") long params);
 
