@@ -7,8 +7,9 @@
 //
 // The two launches of attention_backward.cu on mma.sync m16n8k16 (sm_80 and later). Rows are queries in the first (delta and d_q) and keys
 // in the second (d_k and d_v). The second computes transposed scores, because then the accumulators of p^T and d_s^T, rounded to bf16, are
-// the A fragments of the next products. The next tile of columns is loaded while the current one is used. One block sums each row of a
-// gradient, in a fixed order and without atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
+// the A fragments of the next products. The next tile of columns is loaded while the current one is used. Tiles are narrower on GPUs with
+// less shared memory per SM, so that two blocks fit (attention_mma.cuh); up to head width 128 they do on every GPU. One block sums each row
+// of a gradient, in a fixed order and without atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
 // Bytes moved: the tensors of a block's rows once, those of its columns once per block (from L2). Bound by arithmetic: 14 head_width FLOPs
 // per visible pair of query and key (7 products). On Hopper, attention_backward_sm90a.cu computes head widths 64 and 128 with 5 products,
@@ -25,11 +26,34 @@ using attention::Queries;
 
 // ---- delta and d_q: rows are queries, columns keys ------------------------------------------------------------------------------------
 
+template <int D, int ROW_TILES, int COLUMNS>
+struct QueryTile : attention::MmaTile<D, ROW_TILES, COLUMNS> {
+  static constexpr int kRows = kMmaWarps * QueryTile::kRowsPerWarp;
+  static constexpr size_t kSharedBytes = (2 * kRows + 4 * COLUMNS) * D * sizeof(bf16) + 2 * kRows * sizeof(float);
+};
+
 template <int D>
-struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
-                                      (D <= 64    ? 64
-                                       : D <= 128 ? 32
-                                                  : 16)> {};
+struct QueryTiles {
+  using List = attention::TileList<QueryTile<256, 1, 16>>;
+};
+template <>
+struct QueryTiles<64> {
+  using List = attention::TileList<QueryTile<64, 2, 64>, QueryTile<64, 2, 32>>;
+};
+template <>
+struct QueryTiles<96> {
+  using List = attention::TileList<QueryTile<96, 2, 32>, QueryTile<96, 1, 32>>;
+};
+template <>
+struct QueryTiles<128> {
+  using List = attention::TileList<QueryTile<128, 2, 32>, QueryTile<128, 2, 16>, QueryTile<128, 1, 16>>;
+};
+static_assert(attention::fits(QueryTile<64, 2, 32>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(QueryTile<96, 1, 32>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(QueryTile<128, 1, 16>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(QueryTile<96, 2, 32>::kSharedBytes, attention::kMediumSmBytes) &&
+                  attention::fits(QueryTile<128, 2, 16>::kSharedBytes, attention::kMediumSmBytes),
+              "two blocks on the SMs for which there are narrower tiles");
 
 // Computes delta of the warp's rows, writes it to the workspace, and writes lse (in base 2) and delta to `statistics`. A row that does not
 // exist gets lse = infinity, so that its weights are 0. `statistics` holds lse and then delta of the block's rows in shared memory, because
@@ -93,9 +117,9 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
   if (!all) block.hide(s, first_key, 0);
 }
 
-template <int D, bool LIMITED>
+template <int D, int ROW_TILES, int COLUMNS, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
-  using Tile = QueryTile<D>;
+  using Tile = QueryTile<D, ROW_TILES, COLUMNS>;
   constexpr int kTileElements = Tile::kColumns * D;
   const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> block(x, row_tiles);
   if (block.empty()) return;
@@ -153,10 +177,30 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
 template <int D>
 constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
 
-template <int D>
-struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D>> {
-  static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * 16 * (D <= 64 ? 2 : 1);
+template <int D, int COLUMNS>
+struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), COLUMNS, D / kWarpsOfRows<D>> {
+  static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * KeyTile::kRowsPerWarp;
+  static constexpr size_t kSharedBytes = (2 * kRows + 4 * COLUMNS) * D * sizeof(bf16) + 4 * COLUMNS * sizeof(float);
 };
+
+// At head width 256 two blocks fit in 164 KiB, but not in 100 KiB.
+template <int D>
+struct KeyTiles {
+  using List = attention::TileList<KeyTile<D, 32>, KeyTile<D, 16>>;
+};
+template <>
+struct KeyTiles<64> {
+  using List = attention::TileList<KeyTile<64, 32>>;
+};
+template <>
+struct KeyTiles<96> {
+  using List = attention::TileList<KeyTile<96, 32>>;
+};
+static_assert(attention::fits(KeyTile<64, 32>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(KeyTile<96, 32>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(KeyTile<128, 16>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(KeyTile<256, 16>::kSharedBytes, attention::kMediumSmBytes),
+              "two blocks on the SMs for which there are narrower tiles");
 
 // Iterates over the queries that see a tile of keys, COLUMNS at a time: the queries of the keys' own segment from the first key on, then
 // all queries of its dependents. With a window, a segment ends for the iterator after the last query that sees the last key of the tile.
@@ -201,9 +245,9 @@ struct Columns {
   int32_t dependent;  // the segment, counted from the keys' own
 };
 
-template <int D, bool LIMITED>
+template <int D, int COLUMNS, bool LIMITED>
 struct KeyBlock {
-  using Tile = KeyTile<D>;
+  using Tile = KeyTile<D, COLUMNS>;
   using Rows = typename Tile::Rows;
   static constexpr int kTileElements = Tile::kColumns * D;
 
@@ -348,10 +392,10 @@ struct KeyBlock {
   }
 };
 
-template <int D, bool LIMITED>
+template <int D, int COLUMNS, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
-  using Tile = KeyTile<D>;
-  using Block = KeyBlock<D, LIMITED>;
+  using Tile = KeyTile<D, COLUMNS>;
+  using Block = KeyBlock<D, COLUMNS, LIMITED>;
   using Iterator = QueryTileIterator<Tile::kColumns, LIMITED>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
   const Block block(x, attention::read_segment(segment), row_tiles);
@@ -421,19 +465,23 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
 }  // namespace
 
 int attention::backward_mma(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
+  const auto start = [&](auto tile, auto kernel, int64_t rows) {
+    const int64_t row_tiles = divide_up(rows, tile.kRows);
+    return launch(context, kernel, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), tile.kSharedBytes, x,
+                  static_cast<int32_t>(row_tiles));
+  };
   const auto run = [&](auto width, auto limited) {
     constexpr int D = decltype(width)::value;
     constexpr bool kLimited = decltype(limited)::value;
-    constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
-    constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16) + 2 * kQueryRows * sizeof(float);
-    constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
-    const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kQueryRows);
-    const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
-    const int error = launch(context, d_queries<D, kLimited>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads),
-                             kQueryBytes, x, static_cast<int32_t>(query_tiles));
+    const int error = with_fitting(context, typename QueryTiles<D>::List{}, [&](auto tile) {
+      using Tile = decltype(tile);
+      return start(tile, d_queries<D, Tile::kRowTiles, Tile::kColumns, kLimited>, x.max_queries * (x.shape.heads / x.shape.kv_heads));
+    });
     if (error != cudaSuccess) return error;
-    return launch(context, d_keys<D, kLimited>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
-                  static_cast<int32_t>(key_tiles));
+    return with_fitting(context, typename KeyTiles<D>::List{}, [&](auto tile) {
+      using Tile = decltype(tile);
+      return start(tile, d_keys<D, Tile::kColumns, kLimited>, x.max_queries);
+    });
   };
   return with_mma_width(x.shape.head_width,
                         [&](auto width) { return with_limits(x.shape, [&](auto limited) { return run(width, limited); }); });

@@ -40,39 +40,58 @@ __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32
   return heads;
 }
 
-// Called by one block: lists the tiles of keys of one head. First come segments without a prefix, then segments with one; within each, the
-// first tile of every segment, then the second, and so on. Tickets go through this list once for the heads in flight (each tile for all of
-// these heads), then once for the next heads, and so on. So of two blocks that add to the same d_q, the one that adds first has the lower
-// ticket, and tiles with more queries start before tiles with fewer.
-__device__ __forceinline__ void list_tiles(const Problem& problem) {
-  constexpr int kWarps = kPrepareThreads / kWarp;
-  DPO4J_SHARED(int, warp_counts, [kWarps]);
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  const int64_t candidates = int64_t{problem.key_tiles} * problem.segment_count;
-  for (int32_t s = threadIdx.x; s < problem.segment_count; s += kPrepareThreads) {
-    if (broken(problem, s)) __trap();
+// The number of blocks that list tiles: they have a warp for each segment and 32 tiles of keys.
+inline __host__ __device__ uint32_t listing_blocks(const Problem& problem) {
+  return static_cast<uint32_t>(divide_up(divide_up(problem.key_tiles, kWarp) * problem.segment_count, kPrepareThreads / kWarp));
+}
+
+__device__ __forceinline__ int32_t tiles_of(const dpo4j_segment& segment) { return (segment.query_count + kKeys - 1) / kKeys; }
+
+// Called by one warp: counts the tiles of keys of one head.
+__device__ __forceinline__ void count_tiles(const Problem& problem, int lane) {
+  int32_t tiles = 0, without_prefix = 0;
+  for (int32_t s = lane; s < problem.segment_count; s += kWarp) {
+    const dpo4j_segment& segment = problem.segments[s];
+    tiles += tiles_of(segment);
+    without_prefix += segment.prefix_count == 0 ? tiles_of(segment) : 0;
   }
-  int32_t listed = 0, without_prefix = 0;
-  for (const bool behind_prefix : {false, true}) {
-    without_prefix = listed;
-    for (int64_t first = 0; first < candidates; first += kPrepareThreads) {
-      const int64_t tile = first + threadIdx.x;
-      const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
-      const bool exists =
-          tile < candidates && (segment.prefix_count > 0) == behind_prefix && tile / problem.segment_count * kKeys < segment.query_count;
-      const unsigned ballot = __ballot_sync(kAllLanes, exists);
-      if (lane == 0) warp_counts[warp] = __popc(ballot);
-      __syncthreads();
-      int32_t position = listed + __popc(ballot & ((1u << lane) - 1));
-      for (int i = 0; i < kWarps; i++) {
-        if (i < warp) position += warp_counts[i];
-        listed += warp_counts[i];
-      }
-      if (exists) problem.workspace.tiles[position] = static_cast<uint32_t>(tile);
-      __syncthreads();
+  tiles = warp_sum(tiles);
+  without_prefix = warp_sum(without_prefix);
+  if (lane == 0) *problem.workspace.work = {static_cast<uint32_t>(tiles), heads_together(problem, without_prefix), 0};
+}
+
+// Called by all threads of the listing blocks: lists the tiles of keys of one head. First come segments without a prefix, then segments with
+// one; within each, tiles with more tiles behind them in their segment come first. So long segments start first, and blocks that start last
+// take the least time. Tickets go through this list once for the heads in flight (each tile for all of these heads), then once for the next
+// heads, and so on. So of two blocks that add to the same d_q, the one that adds first has the lower ticket.
+//
+// A warp computes the positions of 32 tiles of one segment, by counting the tiles of all segments that come before. So a long segment among
+// many short ones takes as long as a short one.
+__device__ __forceinline__ void list_tiles(const Problem& problem) {
+  const int lane = threadIdx.x % kWarp;
+  const int64_t warp = int64_t{blockIdx.x} * (kPrepareThreads / kWarp) + threadIdx.x / kWarp;
+  const int32_t s = static_cast<int32_t>(warp % problem.segment_count);
+  const int64_t first = warp / problem.segment_count * kWarp;
+  if (warp == 0) count_tiles(problem, lane);
+  if (first >= problem.key_tiles) return;
+  if (first == 0 && broken(problem, s)) __trap();
+  const dpo4j_segment& own = problem.segments[s];
+  const int32_t tiles = tiles_of(own), tile = static_cast<int32_t>(first) + lane;
+  if (first >= tiles) return;
+  const int32_t left = tiles - tile;  // from this tile to the end of its segment
+  uint32_t position = 0;
+#pragma unroll 4
+  for (int32_t i = 0; i < problem.segment_count; i++) {
+    const dpo4j_segment& other = problem.segments[i];
+    const int32_t others = tiles_of(other);
+    if ((other.prefix_count > 0) == (own.prefix_count > 0)) {
+      position += max(others - left, 0) + (i < s && others >= left ? 1 : 0);
+    } else if (other.prefix_count == 0) {
+      position += others;
     }
   }
-  if (threadIdx.x == 0) *problem.workspace.work = {static_cast<uint32_t>(listed), heads_together(problem, without_prefix), 0};
+  if (left > 0 && position < problem.query_rows)
+    problem.workspace.tiles[position] = static_cast<uint32_t>(tile) * problem.segment_count + s;
 }
 
 }  // namespace dpo4j::cuda::attention_backward

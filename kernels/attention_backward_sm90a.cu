@@ -11,12 +11,13 @@
 // own segment and of its dependents, for all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in
 // registers. The accumulators of p^T and d_s^T, rounded to bf16, already are the A fragments of the next products. The consumers also
 // exchange d_s through shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares
-// the mask, lse and delta of each step, and waits at the ordered semaphore.
+// the mask, lse and delta of each step, waits at the ordered semaphore and adds to d_q.
 //
 // d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add
-// one after another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum,
-// adds and stores it. The block whose keys are on the diagonal adds last and writes d_q. So every sum has a fixed order, there are no
-// atomic adds, and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of
+// one after another, in the order of keys, prefix first. The sum is fp32 in the workspace. The consumers write their d_q to shared memory,
+// and in the block's turn a bulk reduction (bulk_copy.cuh) adds it to the sum; the first block stores it. The block whose keys are on the
+// diagonal adds last: its consumers load the sum, add to it and write d_q. So every sum has a fixed order, each element has one addition in
+// each turn, and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of
 // lower keys, which have more queries, start first. So a block stays one tile of queries behind the block of the keys before it: if it
 // waits at all, it waits at its start.
 //
@@ -26,12 +27,13 @@
 // not finite (lse or delta shows it), and elements of k that are not finite, are set to 0 in shared memory. The rows that see them get NaN
 // explicitly.
 //
-// Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, and 64 KiB of d_q (read and written), from L2. Bound by
+// Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out from L2, and 32 KiB of d_q, which L2 adds. Bound by
 // arithmetic: 10 head_width FLOPs per visible pair of query and key. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on
 // a GPU.
 #include <algorithm>
 
 #include "attention_backward_order.cuh"
+#include "attention_backward_turns.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -42,13 +44,14 @@ constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
 static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
-// ---- first kernel: lse and delta of each query and head, counters at 0 ------------------------------------------------------------------
+// ---- first kernel: the order of tiles; lse and delta of each query and head; counters at 0 ------------------------------------------------------------------
 
 template <int D>
 __global__ void __launch_bounds__(kPrepareThreads) prepare(dpo4j_attention_backward_params x, Problem problem) {
-  if (blockIdx.x == 0) return list_tiles(problem);
+  const uint32_t listing = listing_blocks(problem);
+  if (blockIdx.x < listing) return list_tiles(problem);
   constexpr int kLanes = D / 8;  // of a row
-  const int64_t rows = x.query_rows * x.shape.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
+  const int64_t rows = x.query_rows * x.shape.heads, row = (int64_t{blockIdx.x - listing} * kPrepareThreads + threadIdx.x) / kLanes;
   const int64_t own = row < rows ? row : rows - 1, query = own / x.shape.heads, head = own % x.shape.heads;
   const int64_t at = query * x.shape.out_stride + head * D + threadIdx.x % kLanes * 8;
   const Vec<8> d_out = load<8>(static_cast<const bf16*>(x.d_out) + at), out = load<8>(static_cast<const bf16*>(x.out) + at);
@@ -112,6 +115,7 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
       step.head = it.query_head();
       step.first_seeing = is_diagonal ? keys.first - it.first : kAllSee;
       step.is_diagonal = is_diagonal;
+      if (is_diagonal) step.turn_parity = shared.diagonal_steps++ % 2;
       step.has_masked_pairs = is_diagonal || is_cut || it.count < kQueries<D>;
       step.is_last = false;
       if (LIMITED) {
@@ -134,37 +138,6 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
     if (lane == 0) shared.steps[stage].is_last = !it.is_valid();
     __syncwarp();
     if (lane == 0) barrier_arrive(&shared.ready[stage]);
-  }
-}
-
-// The turn of this block to add to d_q, for each step. Two threads work on turns: one polls for the next turn, the other ends the previous
-// turn, which makes the additions visible to other blocks. Each takes about 1500 clocks under load, so one thread for both would be too
-// slow. shared.turn expects one arrival of each per step: the first when the block has the turn, the second when all threads have added in
-// the previous step. No thread misses a phase: the first thread waits for each phase of shared.turn, the second for each phase of `added`,
-// and the adding threads arrive at `added` only after shared.turn.
-
-// Called by one thread: waits for turns.
-template <int D, bool LIMITED>
-__device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
-  uint32_t parity = 0;
-  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
-    const uint32_t* const counter = problem.workspace.turns + it.row_index();
-    wait_for_turn(counter, it.turn());
-    barrier_arrive(&shared.turn);
-    barrier_wait(&shared.turn, parity);
-  }
-}
-
-// Called by one thread: ends turns. No thread waits for its last arrival.
-template <int D, bool LIMITED>
-__device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
-  uint32_t parity = 0;
-  barrier_arrive(&shared.turn);
-  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
-    uint32_t* const counter = problem.workspace.turns + it.row_index();
-    barrier_wait(&shared.added, parity);
-    barrier_arrive(&shared.turn);
-    end_turn(counter, it.turn());
   }
 }
 
@@ -201,6 +174,9 @@ struct Consumer {
   using Weights = uint32_t[R / 16][4];  // the same in bf16
   using Gradient = float[D / 2];        // 64 keys
   using QueryGradient = float[32];      // 64 queries, 64 columns
+
+  // A copy would take registers; with a soft cap, reading it again in the midst of exponentials takes more.
+  using StepOf = std::conditional_t<kHasSoftCap<D, LIMITED>, const Step, const Step&>;
 
   const Problem& problem;
   const KeyTile& keys;
@@ -339,31 +315,34 @@ struct Consumer {
     }
   }
 
-  __device__ __forceinline__ float* sums(const Step& step, int i) const {
-    return problem.workspace.d_q + (step.head * problem.query_rows + step.row + query(i)) * D + first_column();
+  // Where the four columns of number jj of a thread are in the rows of d_q, in the workspace or in shared memory.
+  __device__ __forceinline__ int64_t sums(int64_t first_row, const Fragment& of_thread, int i, int jj) const {
+    return (first_row + (kHalfOfWidth ? 0 : group * 64) + of_thread.row(i)) * D + first_column() + of_thread.quad(jj);
   }
-  __device__ __forceinline__ void read_sums(QueryGradient& d_q, const Step& step) const {
+  __device__ __forceinline__ void add_sums(QueryGradient& d_q, const Step& step) const {
+    const int64_t first_row = step.head * problem.query_rows + step.row;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const bool exists = (LIMITED ? !step.is_first : keys.turn > 0) && query(i) < step.count;
 #pragma unroll
       for (int jj = 0; jj < 4; jj++) {
-        const float4 x = exists ? __ldcg(reinterpret_cast<const float4*>(sums(step, i) + fragment.quad(jj))) : make_float4(0, 0, 0, 0);
-        d_q[8 * jj + 2 * i] = x.x;
-        d_q[8 * jj + 2 * i + 1] = x.y;
-        d_q[8 * jj + 4 + 2 * i] = x.z;
-        d_q[8 * jj + 4 + 2 * i + 1] = x.w;
+        const float4* const at = reinterpret_cast<const float4*>(problem.workspace.d_q + sums(first_row, fragment, i, jj));
+        const float4 x = exists ? __ldcg(at) : make_float4(0, 0, 0, 0);
+        d_q[8 * jj + 2 * i] += x.x;
+        d_q[8 * jj + 2 * i + 1] += x.y;
+        d_q[8 * jj + 4 + 2 * i] += x.z;
+        d_q[8 * jj + 4 + 2 * i + 1] += x.w;
       }
     }
   }
-  __device__ __forceinline__ void write_sums(const QueryGradient& d_q, const Step& step) const {
+  __device__ __forceinline__ void write_to_shared(const QueryGradient& d_q) const {
+    const Fragment here(thread());
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      if (query(i) >= step.count) continue;
 #pragma unroll
       for (int jj = 0; jj < 4; jj++) {
-        const float4 x = make_float4(d_q[8 * jj + 2 * i], d_q[8 * jj + 2 * i + 1], d_q[8 * jj + 4 + 2 * i], d_q[8 * jj + 4 + 2 * i + 1]);
-        __stcg(reinterpret_cast<float4*>(sums(step, i) + fragment.quad(jj)), x);
+        *reinterpret_cast<float4*>(tiles.d_q() + static_cast<int>(sums(0, here, i, jj))) =
+            make_float4(d_q[8 * jj + 2 * i], d_q[8 * jj + 2 * i + 1], d_q[8 * jj + 4 + 2 * i], d_q[8 * jj + 4 + 2 * i + 1]);
       }
     }
   }
@@ -393,14 +372,59 @@ struct Consumer {
     }
   }
 
+  // The thread's index. With a soft cap, registers do not suffice to keep what is computed from it during the loop.
+  __device__ __forceinline__ static uint32_t thread() {
+    return kHasSoftCap<D, LIMITED> ? static_cast<uint32_t>(computed_here(static_cast<int>(threadIdx.x))) : threadIdx.x;
+  }
+
   // Arrives once per warp, after all lanes of the warp have come this far.
   __device__ __forceinline__ static void arrive(Barrier* barrier) {
     __syncwarp();
-    if (threadIdx.x % kWarp == 0) barrier_arrive(barrier);
+    if (thread() % kWarp == 0) barrier_arrive(barrier);
   }
   __device__ __forceinline__ void wait_for_queries(uint32_t step) const {
     barrier_wait(&shared.landed[step % kStages], phase(step));
     barrier_wait(&shared.ready[step % kStages], phase(step));
+  }
+
+  // Hands d_q of step t to the warps that add it. In a diagonal step, adds the sums of the other blocks and writes d_q.
+  __device__ __forceinline__ void finish_queries(QueryGradient& d_q, const Step& step, uint32_t t) const {
+    if (step.is_diagonal) {
+      barrier_wait(&shared.turn, step.turn_parity);
+      add_sums(d_q, step);
+      write_queries(d_q, step);
+      arrive(&shared.added);
+    } else {
+      barrier_wait(&shared.d_q_read, (t + 1) % 2);  // of the previous step
+      write_to_shared(d_q);
+      fence_async_proxy();
+      arrive(&shared.d_q[t % kStages]);
+    }
+  }
+
+  // Whether some query of the step sees some key of this warpgroup. If not, and it has accumulated before, it passes over the step: this
+  // happens in the last step of the diagonal, which has half as many queries as the tile has keys. Its d_s is 0, and it still computes its
+  // half of d_q. The kernels with limits have no registers for this.
+  static constexpr bool kPassesOver = D == 128 && !LIMITED;
+  __device__ __forceinline__ bool sees_some(const Step& step) const {
+    const int first = group * kProductRows;
+    return first < keys.count && step.first_seeing + first < step.count;
+  }
+  __device__ __forceinline__ void pass_over(const Step& step, uint32_t t) const {
+    const int stage = t % kStages;
+    Weights zeros;
+#pragma unroll
+    for (int j = 0; j < R / 16; j++) zeros[j][0] = zeros[j][1] = zeros[j][2] = zeros[j][3] = 0;
+    write_d_scores(tiles.d_scores(stage), zeros);
+    fence_async_proxy();
+    arrive(&shared.d_scores[stage]);
+    barrier_wait(&shared.d_scores[stage], phase(t));
+    QueryGradient d_q;
+    multiply_keys(d_q, tiles.d_scores(stage));
+    wgmma_wait<0>();
+    wgmma_results(d_q);
+    finish_queries(d_q, step, t);
+    arrive(&shared.empty[stage]);
   }
 
   __device__ __forceinline__ void run() const {
@@ -413,9 +437,13 @@ struct Consumer {
     for (uint32_t t = 0; !is_last; t++) {
       const int stage = t % kStages;
       wait_for_queries(t);
-      const Step step = shared.steps[stage];
+      StepOf step = shared.steps[stage];
       const bool has_masked_pairs = step.has_masked_pairs || has_masked_keys;
       is_last = step.is_last;
+      if (kPassesOver && t > 0 && !sees_some(step)) {
+        pass_over(step, t);
+        continue;
+      }
       Scores s, d_p, p;
       scores(s, tiles.k(), tiles.q(stage));
       scores(d_p, tiles.v(), tiles.d_out(stage));
@@ -438,23 +466,14 @@ struct Consumer {
       write_d_scores(tiles.d_scores(stage), key_weights);
       fence_async_proxy();
       arrive(&shared.d_scores[stage]);
-      QueryGradient d_q, sum;
-      barrier_wait(&shared.turn, t % 2);
-      read_sums(sum, step);
+      QueryGradient d_q;
       barrier_wait(&shared.d_scores[stage], phase(t));
       multiply_keys(d_q, tiles.d_scores(stage));
       accumulate(d_k, key_weights, tiles.q(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_q);
       wgmma_operands(value_weights);
-#pragma unroll
-      for (int i = 0; i < 32; i++) d_q[i] += sum[i];
-      if (step.is_diagonal) {
-        write_queries(d_q, step);
-      } else {
-        write_sums(d_q, step);
-      }
-      arrive(&shared.added);
+      finish_queries(d_q, step, t);
       wgmma_wait<0>();
       wgmma_operands(key_weights);
       arrive(&shared.empty[stage]);
@@ -474,7 +493,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
   if (threadIdx.x == 0) {
     shared.keys = KeyTile(problem, atomicAdd(&problem.workspace.work->tickets, 1u));
-    shared.has_masked_keys = 0;
+    shared.has_masked_keys = shared.diagonal_steps = 0;
     barrier_init(&shared.keys_landed, 1);
     barrier_init(&shared.keys_ready, kConsumerWarps);
     for (int stage = 0; stage < kStages; stage++) {
@@ -482,8 +501,10 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
       barrier_init(&shared.ready[stage], 1);
       barrier_init(&shared.empty[stage], kConsumerWarps);
       barrier_init(&shared.d_scores[stage], kConsumerWarps);
+      barrier_init(&shared.d_q[stage], kConsumerWarps);
     }
-    barrier_init(&shared.turn, 2);
+    barrier_init(&shared.d_q_read, 1);
+    barrier_init(&shared.turn, 1);
     barrier_init(&shared.added, kConsumerWarps);
     fence_barrier_init();
   }
@@ -496,13 +517,13 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
     const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
     if (warp == 0 && lane == 0) copy_tiles<D, LIMITED>(maps, problem, keys, shared, tiles);
     if (warp == 1) describe_steps<D, LIMITED>(problem, keys, shared, tiles, lane);
-    if (warp == 2 && lane == 0) wait_for_turns<D, LIMITED>(problem, keys, shared);
-    if (warp == 3 && lane == 0) end_turns<D, LIMITED>(problem, keys, shared);
+    if (warp >= 2) add_in_turns<D, LIMITED>(problem, keys, shared, tiles, warp - 2, lane);
   } else {
     take_registers<kConsumerRegisters>();
     // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
     // many additions come between the products of a step: about 300 clocks.
-    const Consumer<D, LIMITED> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
+    const Consumer<D, LIMITED> consumer{
+        problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment(threadIdx.x)};
     consumer.run();
   }
 }
@@ -549,8 +570,8 @@ int backward(const LaunchContext& context, const dpo4j_attention_backward_params
   Maps maps;
   int error = encode(context, &maps, x, kQueries<D>);
   if (error != cudaSuccess) return error;
-  error = launch(context, prepare<D>, dim3(1 + divide_up(x.query_rows * x.shape.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads),
-                 0, x, problem);
+  const int64_t prepare_blocks = listing_blocks(problem) + divide_up(x.query_rows * x.shape.heads * (D / 8), kPrepareThreads);
+  error = launch(context, prepare<D>, dim3(prepare_blocks), dim3(kPrepareThreads), 0, x, problem);
   if (error != cudaSuccess) return error;
   // A block waits only for blocks with lower tickets, so any number of resident blocks works. Tests launch only a few at a time.
   const int64_t blocks = problem.max_tiles() * x.shape.kv_heads,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "attention_sm90a.cuh"
+#include "bulk_copy.cuh"
 #include "ordered_semaphore.cuh"
 
 namespace dpo4j::cuda::attention_backward {
@@ -160,8 +161,9 @@ struct QueryTileIterator {
 struct Step {
   int32_t row, count, head;
   int32_t first_seeing;   // query i sees the keys up to i - first_seeing of the tile; far below 0 if all queries see all keys
-  int32_t end_seeing;     // and those from i + 1 - end_seeing on; only if there is a window or a soft cap, as is_first
+  int32_t end_seeing;     // and those from i + 1 - end_seeing on; only if there is a window or a soft cap
   bool is_diagonal;       // the last tile of keys for these queries: d_q is complete after it
+  uint8_t turn_parity;    // of a diagonal step: the parity of its phase of `turn`
   bool is_first;          // the first tile of keys for these queries: d_q has no sums yet
   bool has_masked_pairs;  // some pair of query and key does not exist or is masked
   bool is_last;
@@ -172,12 +174,14 @@ constexpr int32_t kAllSee = -(1 << 20);
 // The rows and columns of a D fragment (wgmma.cuh) that this thread holds.
 struct Fragment {
   int warp, group, member;  // warp in the warpgroup, group of four lanes, lane in that group
-  __device__ __forceinline__ Fragment() : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
+  __device__ __forceinline__ explicit Fragment(uint32_t thread)
+      : warp(thread % kWarpgroup / kWarp), group(thread % kWarp / 4), member(thread % 4) {}
   __device__ __forceinline__ int row(int i) const { return 16 * warp + group + 8 * i; }
   __device__ __forceinline__ int column(int j) const { return 8 * j + 2 * member; }
-  // Where four elements of a thread are in a row of 64 columns in the workspace: columns column(2 jj), column(2 jj) + 1, column(2 jj + 1)
-  // and column(2 jj + 1) + 1. The workspace permutes columns, so that these four are 16 contiguous bytes, and those of four lanes 64.
-  __device__ __forceinline__ int quad(int jj) const { return 16 * jj + 4 * member; }
+  // Where four elements of a thread are in a row of 64 columns of d_q's sums: columns column(2 jj), column(2 jj) + 1, column(2 jj + 1) and
+  // column(2 jj + 1) + 1. Sums permute columns, in shared memory and in the workspace alike, so that these four are 16 contiguous bytes, and
+  // those of four lanes 64. In odd rows the halves of 128 bytes are swapped: the eight lanes that store together use all banks.
+  __device__ __forceinline__ int quad(int jj) const { return 16 * (jj ^ group % 2) + 4 * member; }
 };
 
 // ---- shared memory ---------------------------------------------------------------------------------------------------------------------
@@ -192,10 +196,13 @@ struct Shared {
   Barrier ready[kStages];     // rows that are not finite are 0; the step's mask, lse and delta are written
   Barrier empty[kStages];     // the consumers no longer read the stage
   Barrier d_scores[kStages];  // both consumers have written d_s
-  Barrier turn, added;        // turn: this block may add to d_q; added: all its threads have added
+  Barrier d_q[kStages];       // both consumers have written d_q to shared memory
+  Barrier d_q_read;           // the bulk copy has read it
+  Barrier turn, added;        // of diagonal steps. turn: d_q has the sums of all other blocks; added: the consumers have read them
   Step steps[kStages];
   float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
   KeyTile keys;
+  uint32_t diagonal_steps;   // written by the warp that describes steps: how many it has described
   float poison[kKeys];       // NaN for a key that is not finite, otherwise 0
   uint32_t has_masked_keys;  // some key is not finite, or does not exist
 };
@@ -206,7 +213,8 @@ struct Tiles {
   using Keys = attention::WarpgroupRows<D, kKeys>;
   using Queries = attention::WarpgroupRows<D, kQueries<D>>;
   using Scores = attention::WarpgroupRows<kQueries<D>, kKeys>;  // transposed: rows are keys
-  static constexpr size_t kBytes = kTileAlignment + 2 * Keys::kBytes + kStages * (2 * Queries::kBytes + Scores::kBytes);
+  static constexpr size_t kBytes =
+      kTileAlignment + 2 * Keys::kBytes + kStages * (2 * Queries::kBytes + Scores::kBytes) + kQueries<D> * D * sizeof(float);
 
   unsigned char* begin;
   __device__ unsigned char* k() const { return begin; }
@@ -214,6 +222,7 @@ struct Tiles {
   __device__ unsigned char* q(int stage) const { return begin + 2 * Keys::kBytes + stage * 2 * Queries::kBytes; }
   __device__ unsigned char* d_out(int stage) const { return q(stage) + Queries::kBytes; }
   __device__ unsigned char* d_scores(int stage) const { return q(kStages) + stage * Scores::kBytes; }
+  __device__ float* d_q() const { return reinterpret_cast<float*>(d_scores(kStages)); }  // [queries, D], columns in the order of Fragment
 };
 
 static_assert(Tiles<128>::kBytes + sizeof(Shared<128>) <= 227 << 10 && Tiles<64>::kBytes + sizeof(Shared<64>) <= 227 << 10,

@@ -1,8 +1,9 @@
 // attention, forward, bf16 on tensor cores: out = softmax(scale q k^T) v over the keys that a query sees, lse = log(sum of exp(scale q k)).
 //
 // The algorithm of attention_forward.cu on mma.sync m16n8k16 (sm_80 and later). A block has 128 rows, a warp 32 of them, and a tile has 64
-// keys; if the head width is above 128, a block has 64 rows, a warp 16, and a tile 32 keys. Values are loaded while scores are computed,
-// and the next keys while weights are multiplied by values. Softmax statistics are fp32. Weights are rounded to bf16 for their product with
+// keys; if the head width is above 128, a block has 64 rows, a warp 16, and a tile 32 keys. On GPUs with 100 KiB of shared memory per SM,
+// tiles of widths above 96 have half as many keys, so that two blocks fit. Values are loaded while scores are computed, and the next keys
+// while weights are multiplied by values. Softmax statistics are fp32. Weights are rounded to bf16 for their product with
 // v; their sum adds the unrounded weights. The mask is applied only to tiles that some row of the warp does not see completely. A warp
 // skips a tile that none of its rows sees. Never materialised: scores, probabilities, repeated key heads. The result of a query depends
 // only on the keys that it sees.
@@ -18,12 +19,32 @@ namespace {
 using attention::bf16;
 using attention::kMmaThreads;
 
-template <int D>
-using ForwardTile = attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)>;
+template <int D, int COLUMNS>
+struct ForwardTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), COLUMNS> {
+  static constexpr int kRows = attention::kMmaWarps * ForwardTile::kRowsPerWarp;
+  static constexpr size_t kSharedBytes = (kRows + 2 * COLUMNS) * D * sizeof(bf16);
+};
 
-template <int D, bool LIMITED>
+template <int D>
+struct Tiles {
+  using List = attention::TileList<ForwardTile<D, 64>>;
+};
+template <>
+struct Tiles<128> {
+  using List = attention::TileList<ForwardTile<128, 64>, ForwardTile<128, 32>>;
+};
+template <>
+struct Tiles<256> {
+  using List = attention::TileList<ForwardTile<256, 32>, ForwardTile<256, 16>>;
+};
+static_assert(attention::fits(ForwardTile<96, 64>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(ForwardTile<128, 32>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(ForwardTile<256, 16>::kSharedBytes, attention::kSmallSmBytes),
+              "two blocks on the smallest SM");
+
+template <int D, int COLUMNS, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
-  using Tile = ForwardTile<D>;
+  using Tile = ForwardTile<D, COLUMNS>;
   using Block = attention::MmaQueryBlock<Tile, dpo4j_attention_forward_params, LIMITED>;
   const Block block(x, row_tiles);
   if (block.empty()) return;
@@ -76,17 +97,17 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
 }  // namespace
 
 int attention::forward_mma(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
-  return with_mma_width(x.shape.head_width, [&](auto width) {
-    return with_limits(x.shape, [&](auto limited) {
-      constexpr int D = decltype(width)::value;
-      using Tile = ForwardTile<D>;
-      constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
-      constexpr size_t kSharedBytes = (kRows + 2 * Tile::kColumns) * D * sizeof(bf16);
-      const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kRows);
-      return launch(context, forward<D, decltype(limited)::value>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads),
-                    kSharedBytes, x, static_cast<int32_t>(row_tiles));
+  const auto run = [&](auto width, auto limited) {
+    constexpr int D = decltype(width)::value;
+    return with_fitting(context, typename Tiles<D>::List{}, [&](auto tile) {
+      using Tile = decltype(tile);
+      const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
+      return launch(context, forward<D, Tile::kColumns, decltype(limited)::value>, dim3(row_tiles * x.segment_count, x.shape.kv_heads),
+                    dim3(kMmaThreads), Tile::kSharedBytes, x, static_cast<int32_t>(row_tiles));
     });
-  });
+  };
+  return with_mma_width(x.shape.head_width,
+                        [&](auto width) { return with_limits(x.shape, [&](auto limited) { return run(width, limited); }); });
 }
 
 }  // namespace dpo4j::cuda

@@ -211,8 +211,8 @@ struct Rows {
   const Shared<D>& shared;
   Barriers& barriers;
   ConsumerState& state;
-  const unsigned char* queries;
-  float factor;  // converts scores to base 2
+  int query_buffer;  // of the queries
+  float factor;      // converts scores to base 2
   attention::Softmax<Tile<D>> softmax;
   typename Tile<D>::RowFloats rescale;
   typename Tile<D>::Scores scores;
@@ -224,14 +224,15 @@ struct Rows {
         shared(shared),
         barriers(shared.barriers),
         state(state),
-        queries(shared.queries(stage_at(state.queries), group)),
+        query_buffer(state.queries.stage * kConsumers + group),
         factor(block.x.shape.scale * kLog2E) {
     Tile<D>::clear(out);
   }
 
-  // Issues scores = q k^T. The caller has waited for the stage first and for its turn second.
-  __device__ __forceinline__ void multiply_keys(int stage) {
-    const unsigned char* const keys = shared.keys(stage);
+  // Issues scores = q k^T. The caller has waited for the stage first and for its turn second. Both arguments are uniform in the warp; the
+  // compiler must know that before the turn, because then it computes descriptors in uniform registers.
+  __device__ __forceinline__ void multiply_keys(int stage, int buffer) {
+    const unsigned char *const keys = shared.keys(stage), *const queries = shared.queries(0, buffer);
 #pragma unroll
     for (int step = 0; step < D / kProductDepth; step++) {
       wgmma(attention::flat(scores), QueryRows<D>::columns(queries, step), KeyRows<D>::columns(keys, step), step > 0);
@@ -272,10 +273,10 @@ struct Rows {
 
   __device__ __forceinline__ void first_step(int32_t tile, int32_t tiles) {
     wait_for(barriers.keys, state.keys);
-    const int stage = stage_at(state.keys);
+    const int stage = stage_at(state.keys), buffer = attention::uniform(query_buffer);
     state.turns.take();
     wgmma_fence();
-    multiply_keys(stage);
+    multiply_keys(stage, buffer);
     state.turns.pass();
     wgmma_wait<0>();
     weigh(tile * kKeys);  // nothing to rescale yet; without a window, every row sees key 0
@@ -284,12 +285,12 @@ struct Rows {
   }
 
   __device__ __forceinline__ void step(int32_t tile, int32_t tiles) {
-    const int stage = stage_at(state.keys);
+    const int stage = stage_at(state.keys), buffer = attention::uniform(query_buffer);
     state.turns.take();
     wgmma_operands(weights[0]);
     wgmma_results(attention::flat(out));
     wgmma_fence();
-    multiply_keys(stage);
+    multiply_keys(stage, buffer);
     wait_for(barriers.values, state.values);
     wgmma_fence();  // the wait starts a new basic block, where the compiler would insert a fence
     multiply_values();

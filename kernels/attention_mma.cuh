@@ -2,8 +2,11 @@
 // products (attention.cuh). In registers, scores become weights and are rounded to bf16. Each lane then already holds its part of the A
 // fragments of the second product.
 //
-// Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the min over supported devices of shared memory per block. So every
-// device computes with the same tiles.
+// Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the min over supported devices of shared memory per block. Two
+// blocks per SM are intended, so that one computes exponentials while the other multiplies. Some kernels have narrower tiles for GPUs whose
+// SMs have too little shared memory for two blocks with the widest tiles: 100 KiB (compute capability 8.6, 8.9, 12.0) or 164 KiB (8.0, 8.7).
+// Tiles of backward change no bits: sums have the same order, 16 columns at a time. Tiles of forward do, since the running maximum of the
+// softmax moves from tile to tile.
 //
 // A warp has 32 rows if registers allow it. Then 512 bytes of a column tile, read from shared memory once, are used by four instructions of
 // 2048 multiplications each. With 16 rows only two instructions use them, and on H100, reading shared memory (128 bytes per clock) takes as
@@ -21,6 +24,32 @@ using bf16 = __nv_bfloat16;
 
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
 constexpr int kMmaBlocks = 2;  // resident per SM: 255 registers per thread
+
+// Whether an SM has shared memory for kMmaBlocks blocks of this size. The system reserves 1 KiB of each block.
+constexpr bool fits(size_t block_bytes, size_t sm_bytes) { return kMmaBlocks * (block_bytes + (1 << 10)) <= sm_bytes; }
+
+// Shared memory of the SMs for which there are narrower tiles.
+constexpr size_t kSmallSmBytes = 100 << 10, kMediumSmBytes = 164 << 10;
+
+// Tiles that a kernel can use, each with kSharedBytes of a block, the widest first.
+template <class... Tiles>
+struct TileList {};
+
+// Calls f(tile) with the first tile of which kMmaBlocks blocks fit on an SM of the device, or with the widest if none does.
+template <class F, class Widest, class... Narrower>
+int with_fitting(const LaunchContext& context, TileList<Widest, Narrower...>, F f) {
+  int error = cudaSuccess;
+  bool is_done = false;
+  const auto attempt = [&](auto tile, bool is_last_resort) {
+    if (is_done || !(is_last_resort || fits(tile.kSharedBytes, context.sm_shared_bytes))) return;
+    error = f(tile);
+    is_done = true;
+  };
+  attempt(Widest{}, sizeof...(Narrower) == 0);
+  (attempt(Narrower{}, false), ...);
+  attempt(Widest{}, true);
+  return error;
+}
 
 // The first lane's x. The compiler then knows that the value is uniform in the warp: it keeps the value in a uniform register, and branches
 // on it are uniform.

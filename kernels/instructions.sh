@@ -54,11 +54,13 @@ attention_backward_sm90a        gradients   has    HGMMA\.64x128x16\.F32\.BF16
 attention_backward_sm90a        gradients   has    UTMALDG\.2D
 attention_backward_sm90a        gradients   has    USETMAXREG\.DEALLOC\.CTAPOOL
 attention_backward_sm90a        gradients   has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_backward_sm90a        gradients   has    UBLKRED\..*
+attention_backward_sm90a        gradients   has    UBLKCP\..*
 attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
-attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
+attention_backward_sm90a        gradients   lacks  STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
-attention_backward_sm90a        gradients   max:4 WARPGROUP\.DEPBAR.*
+attention_backward_sm90a        gradients   max:5 WARPGROUP\.DEPBAR.*
 dequantize_4bit                 decode_vectors has STG\.E(\..*)?\.128
 dequantize_4bit                 decode_vectors lacks LDL.*|STL.*
 activation                      forward     has    LDG\.E(\..*)?\.128

@@ -111,18 +111,19 @@ int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capabil
 int make_launch_context(LaunchContext* context, int32_t ordinal, void* stream) {
   const CurrentDevice device(ordinal);
   cudaError_t error = device.error();
-  int shared_bytes = 0, major = 0, minor = 0;
+  int shared_bytes = 0, sm_shared_bytes = 0, major = 0, minor = 0;
   const auto ask = [&](int* value, cudaDeviceAttr attribute) {
     if (error == cudaSuccess) error = cudaDeviceGetAttribute(value, attribute, ordinal);
   };
   ask(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  ask(&sm_shared_bytes, cudaDevAttrMaxSharedMemoryPerMultiprocessor);
   ask(&major, cudaDevAttrComputeCapabilityMajor);
   ask(&minor, cudaDevAttrComputeCapabilityMinor);
   if (error != cudaSuccess) {
     cudaGetLastError();
     return error;
   }
-  *context = {stream, ordinal, shared_bytes, query_max_cluster_size(ordinal), 10 * major + minor, 0, 0};
+  *context = {stream, ordinal, shared_bytes, sm_shared_bytes, query_max_cluster_size(ordinal), 10 * major + minor, 0, 0};
   return cudaSuccess;
 }
 

@@ -14,6 +14,7 @@ struct LaunchContext {
   void* stream;
   int32_t ordinal;
   int32_t shared_bytes;      // max shared memory per block, static and dynamic together
+  int32_t sm_shared_bytes;   // shared memory per SM, including what the system reserves of each block
   int32_t max_cluster_size;  // max blocks per cluster: 8, or 1 without clusters
   int32_t capability;        // compute capability times ten
   uint32_t without;          // bits of ArchitectureKernel that are turned off

@@ -60,7 +60,7 @@ verdict_beside() { beside alone verdict "$@"; }
 alone() { failed=0; "$@"; return $failed; }
 
 for mode in none address thread; do
-  for program in emulation cluster asynchronous wgmma mma; do beside link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous bulk_copy wgmma mma; do beside link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -71,6 +71,7 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "emulation, $schedule" $mode clean "$work/emulation-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "clusters, $schedule" $mode clean "$work/cluster-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "bulk copies, $schedule" $mode clean "$work/bulk_copy-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "products, $schedule" $mode clean "$work/mma-$mode"
   done
@@ -126,6 +127,16 @@ asynchronous_verdict other_operands 'lanes of a warp have different operands'
 asynchronous_verdict no_swizzle 'only that of 128 bytes is emulated'
 asynchronous_verdict too_many_registers 'wait in setmaxnreg.inc'
 verdict unordered_barrier thread 'ThreadSanitizer: data race' "$work/asynchronous-thread" unordered_barrier
+
+bulk_verdict() { verdict "$1" "$2" "$3" "$work/bulk_copy-$2" "$1"; } # FAULT MODE EXPECTATION
+bulk_verdict none none clean
+bulk_verdict no_fence none 'was written without a fence.proxy.async'
+bulk_verdict overwritten none 'shared memory was written before the copy had read it'
+bulk_verdict not_waited_for none 'exits with bulk copies under way'
+bulk_verdict misaligned none 'not all multiples of 16'
+bulk_verdict beyond_shared none "are not within an array of the block's shared memory"
+bulk_verdict no_barrier thread 'ThreadSanitizer: data race'
+bulk_verdict ended_too_early thread 'ThreadSanitizer: data race'
 
 wgmma_verdict() { verdict "$1" none "$2" "$work/wgmma-none" "$1"; } # FAULT EXPECTATION
 wgmma_verdict none clean
@@ -325,11 +336,16 @@ attention_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kProducerReg
 backward_plant() {
   local tests='AttentionTest#backwardOfEveryHeadWidth AttentionTilesTest#backwardBesideRowsOfNoSegment AttentionTilesTest#backwardOfManyHeadsOverManySegments'
   [ "$2" != thread ] || tests=AttentionTest#backwardOfEveryHeadWidth
-  plant attention_backward_sm90a 'attention_backward_sm90a.cuh attention_backward_order.cuh' "$tests" "$@"
+  plant attention_backward_sm90a 'attention_backward_sm90a.cuh attention_backward_order.cuh attention_backward_turns.cuh' "$tests" "$@"
 }
-backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
-backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
-backward_plant hasty_turn none 'deadlock in block|more than the [0-9]+ arrivals' '/^    barrier_wait(&shared.turn, parity)/d'
+backward_plant no_turn thread 'ThreadSanitizer: data race' 's/if (lane == 0) wait_for_turn(counter, turn);//'
+backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, turn)/atomicExch(counter, turn + 1)/'
+backward_plant turn_ended_too_early thread 'ThreadSanitizer: data race' 's/^    bulk_wait();/    end_turn(counter, turn);\n    bulk_wait();/'
+backward_plant hasty_sums none 'deadlock in block|more than the [0-9]+ arrivals' '/barrier_wait(&shared.added, parity)/d'
+backward_plant sums_not_begun none 'd_q .*NaN' 's/if (turn == 0) {/if (false) {/'
+backward_plant no_wait_for_the_copy none 'exits with bulk copies under way' '/^    bulk_wait();/d'
+backward_plant overwritten_d_q none 'written before the copy had read it|d_q .*, expected' '/barrier_wait(&shared.d_q_read/d'
+backward_plant passed_over none 'd_[qkv] .*, expected' 's/step.first_seeing + first < step.count/step.first_seeing + first < step.count - 32/'
 backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
 backward_plant no_meeting none 'd_q .*, expected' '/barrier_wait(&shared.d_scores/d'
 backward_plant no_last_wait none 'before its products have ended' 's/wgmma_wait<0>();/wgmma_wait<1>();/'

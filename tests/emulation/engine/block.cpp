@@ -110,6 +110,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     thread.registers = registers;
     thread.product_meetings = 0;
     thread.copies.clear();
+    thread.bulk_copies.clear();
     thread.warp->threads[thread.lane] = &thread;
   }
 }
@@ -192,6 +193,7 @@ void Block::thread_main() {
 
 void Block::exit(Thread& thread) {
   if (thread.copies.under_way()) fail("a thread exits with copies under way (cp.async) that it has not waited for");
+  if (thread.bulk_copies.under_way()) fail("a thread exits with bulk copies under way (cp.async.bulk) that it has not waited for");
   thread.warp->live &= ~bit(thread.lane);
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();

@@ -9,6 +9,7 @@
 #include "../include/cuda_emulation/execution.h"
 #include "async_copies.h"
 #include "asynchronous.h"
+#include "bulk_copies.h"
 #include "fiber.h"
 #include "random.h"
 #include "settings.h"
@@ -54,6 +55,7 @@ struct Thread {
   uint64_t product_meetings = 0;
   const char* waits_in = nullptr;
   AsyncCopies copies;
+  BulkCopies bulk_copies;
 };
 
 Thread& current_thread();  // the thread whose fiber runs on this operating system thread

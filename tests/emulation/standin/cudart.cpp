@@ -17,15 +17,17 @@ namespace {
 constexpr int kVersion = 13010;
 constexpr int kMultiprocessors = 4;  // few, so that kernels with a grid of this size loop
 constexpr int kSharedBytes = 48 << 10;
+constexpr int kReservedSharedBytes = 1 << 10;  // of an SM, for each block
 
 // The properties by which kernels are chosen.
 struct Device {
   const char* name;
-  int capability_major, capability_minor, shared_bytes_optin, l2_bytes, cluster_launch;
+  int capability_major, capability_minor, sm_shared_bytes, l2_bytes, cluster_launch;
 };
 constexpr Device kDevices[] = {
-    {"h100", 9, 0, 227 << 10, 50 << 20, 1},
-    {"a100", 8, 0, 163 << 10, 40 << 20, 0},
+    {"h100", 9, 0, 228 << 10, 50 << 20, 1},
+    {"a100", 8, 0, 164 << 10, 40 << 20, 0},
+    {"l40", 8, 9, 100 << 10, 96 << 20, 0},
 };
 
 // The device that DPO4J_STANDIN_DEVICE names, or the first.
@@ -36,7 +38,7 @@ const Device& device() {
     for (const Device& device : kDevices) {
       if (strcmp(device.name, name) == 0) return device;
     }
-    fprintf(stderr, "CUDA stand-in: DPO4J_STANDIN_DEVICE is '%s': say h100 or a100\n", name);
+    fprintf(stderr, "CUDA stand-in: DPO4J_STANDIN_DEVICE is '%s': say h100, a100 or l40\n", name);
     abort();
   }();
   return chosen;
@@ -44,6 +46,7 @@ const Device& device() {
 
 constexpr int kMaxDevices = 2;
 std::atomic<int> devices{1};
+std::atomic<int> sm_shared_bytes{0};  // instead of the device's, if not 0
 thread_local int current = 0;
 thread_local bool contexts[kMaxDevices] = {};
 
@@ -92,6 +95,8 @@ const Words& words(cudaError_t error) {
   return kUnknown;
 }
 
+int shared_bytes_of_sm() { return sm_shared_bytes != 0 ? sm_shared_bytes.load() : device().sm_shared_bytes; }
+
 int attribute(cudaDeviceAttr attribute) {
   switch (attribute) {
     case cudaDevAttrMaxThreadsPerBlock:
@@ -108,8 +113,10 @@ int attribute(cudaDeviceAttr attribute) {
       return device().capability_major;
     case cudaDevAttrComputeCapabilityMinor:
       return device().capability_minor;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
+      return shared_bytes_of_sm();
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      return device().shared_bytes_optin;
+      return shared_bytes_of_sm() - kReservedSharedBytes;
     case cudaDevAttrClusterLaunch:
       return device().cluster_launch;
   }
@@ -163,6 +170,7 @@ DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_setDevices(void*, void*, i
   if (count < 1 || count > kMaxDevices) abort();
   devices = count;
 }
+DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_setSharedMemoryOfSm(void*, void*, int32_t bytes) { sm_shared_bytes = bytes; }
 DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_fail(void*, void*, int32_t error) {
   cudart::fail_for_good(static_cast<cudaError_t>(error));
 }

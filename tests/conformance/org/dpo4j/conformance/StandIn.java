@@ -23,6 +23,12 @@ public final class StandIn {
     /** Sets the number of equal devices: 1, as at the beginning, or 2. */
     public static native void setDevices(int count);
 
+    /**
+     * Sets the bytes of shared memory of an SM, as devices that are opened later see them; 0: those of the device that is
+     * emulated. A block may have 1 KiB less.
+     */
+    public static native void setSharedMemoryOfSm(int bytes);
+
     /** The device to which the memory at this address belongs; -1 if it is no device memory. */
     public static native int deviceOf(long address);
 

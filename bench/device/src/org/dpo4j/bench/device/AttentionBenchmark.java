@@ -62,13 +62,18 @@ final class AttentionBenchmark {
     }
 
     /**
-     * With {@code layout causal}: {@code sequences} of {@code tokens} each. With {@code layout shared}: {@code pairs}
-     * of a prompt and the two completions that share it. With {@code layout plain}: the same pairs as two sequences
-     * each.
+     * With {@code layout causal}: {@code sequences} of {@code tokens} each. With {@code layout mixed}: sequences of an
+     * eighth, a quarter, half and all of {@code tokens}, in turn. With {@code layout shared}: {@code pairs} of a prompt
+     * and the two completions that share it. With {@code layout plain}: the same pairs as two sequences each.
      */
     static List<Segment> segments(Shape shape) {
         if (shape.has("layout", "causal")) {
             return plain(shape.count("sequences"), shape.count("tokens"));
+        }
+        if (shape.has("layout", "mixed")) {
+            int[] lengths = new int[shape.count("sequences")];
+            Arrays.setAll(lengths, i -> shape.count("tokens") >> 3 - i % 4);
+            return AttentionLayout.plain(lengths);
         }
         int pairs = shape.count("pairs");
         int prompt = shape.count("prompt");

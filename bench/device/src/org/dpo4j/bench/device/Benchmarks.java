@@ -62,12 +62,14 @@ final class Benchmarks {
                     "layout causal, sequences 4, tokens 4096, heads 32, kv_heads 8, width 128, dtype BF16",
                     "layout causal, sequences 2, tokens 8192, heads 32, kv_heads 8, width 128, dtype BF16",
                     "layout causal, sequences 4, tokens 4096, heads 14, kv_heads 2, width 64, dtype BF16",
+                    "layout mixed, sequences 8, tokens 4096, heads 32, kv_heads 8, width 128, dtype BF16",
                     "layout causal, sequences 2, tokens 8192, heads 32, kv_heads 8, width 128, window 1024, dtype BF16",
                     "layout causal, sequences 4, tokens 4096, heads 16, kv_heads 8, width 256, soft_cap 50, dtype BF16",
                     "layout shared, pairs 8, prompt 1024, completion 512, heads 32, kv_heads 8, width 128, dtype BF16",
                     "layout plain, pairs 8, prompt 1024, completion 512, heads 32, kv_heads 8, width 128, dtype BF16"),
             shapes(
                     "layout causal, sequences 2, tokens 21, heads 4, kv_heads 2, width 16, dtype F32",
+                    "layout mixed, sequences 4, tokens 24, heads 4, kv_heads 2, width 16, dtype BF16",
                     "layout shared, pairs 2, prompt 9, completion 5, heads 4, kv_heads 2, width 16, window 6,"
                             + " soft_cap 2, dtype F32",
                     "layout shared, pairs 2, prompt 9, completion 5, heads 4, kv_heads 2, width 16, dtype BF16"));
