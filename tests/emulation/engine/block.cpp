@@ -106,7 +106,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     thread.warp = &warps_[i / warpSize];
     thread.lane = i % warpSize;
     thread.index = {n % x, n / x % y, n / (x * y)};
-    thread.fenced = thread.woken = false;
+    thread.fenced = thread.woken = thread.has_arrived = false;
     thread.registers = registers;
     thread.product_meetings = 0;
     thread.copies.clear();
@@ -192,6 +192,7 @@ void Block::thread_main() {
 }
 
 void Block::exit(Thread& thread) {
+  if (thread.has_arrived) fail("a thread exits that has arrived at the barrier of its cluster and has not waited for it");
   if (thread.copies.under_way()) fail("a thread exits with copies under way (cp.async) that it has not waited for");
   if (thread.bulk_copies.under_way()) fail("a thread exits with bulk copies under way (cp.async.bulk) that it has not waited for");
   thread.warp->live &= ~bit(thread.lane);
@@ -398,6 +399,8 @@ void* dynamic_shared() { return current->block->dynamic_shared(); }
 unsigned cluster_rank() { return current->block->rank(); }
 unsigned cluster_size() { return static_cast<unsigned>(current->block->cluster().size()); }
 void cluster_barrier(const char* operation) { current->block->cluster().barrier(*current, operation); }
+void cluster_arrive(bool releases) { current->block->cluster().arrive(*current, releases); }
+void cluster_wait(const char* operation) { current->block->cluster().wait(*current, operation); }
 void* cluster_shared(const void* mine, unsigned rank) { return current->block->cluster().shared(*current->block, mine, rank); }
 
 }  // namespace cuda_emulation

@@ -50,7 +50,9 @@ struct Thread {
   int lane = 0;
   uint3 index{};
   bool fenced = false;
-  bool woken = false;  // from a wait that may end without its condition
+  bool woken = false;            // from a wait that may end without its condition
+  bool has_arrived = false;      // at the barrier of the cluster, and has not waited for it yet
+  uint32_t cluster_barrier = 0;  // which one
   int registers = 0;
   uint64_t product_meetings = 0;
   const char* waits_in = nullptr;

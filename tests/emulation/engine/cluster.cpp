@@ -57,6 +57,7 @@ void Cluster::report_deadlock() {
 // ---- barriers and shared memory of a cluster -------------------------------------------------------------------------------------------
 
 void Cluster::barrier(Thread& self, const char* operation) {
+  if (self.has_arrived) fail("a thread is in %s that has arrived at the barrier of its cluster and has not waited for it", operation);
   const int side = barriers_ & 1;
   publish(&barrier_points_[side]);
   self.warp->at_cluster_barrier |= 1u << self.lane;
@@ -65,6 +66,26 @@ void Cluster::barrier(Thread& self, const char* operation) {
   if (arrived_ == live_) open_barrier();
   Block::pass_turn();
   receive(&barrier_points_[side]);
+}
+
+void Cluster::arrive(Thread& self, bool releases) {
+  if (self.has_arrived) fail("a thread arrives a second time at the barrier of its cluster before it has waited for it");
+  if (releases) publish(&barrier_points_[barriers_ & 1]);
+  self.has_arrived = true;
+  self.cluster_barrier = barriers_;
+  arrived_++;
+  if (arrived_ == live_) open_barrier();
+}
+
+void Cluster::wait(Thread& self, const char* operation) {
+  if (!self.has_arrived) fail("a thread waits for the barrier of its cluster and has not arrived at it");
+  self.has_arrived = false;
+  if (barriers_ == self.cluster_barrier) {
+    self.warp->at_cluster_barrier |= 1u << self.lane;
+    self.waits_in = operation;
+    Block::pass_turn();
+  }
+  receive(&barrier_points_[self.cluster_barrier & 1]);
 }
 
 // The barrier does not wait for threads that have exited, as on hardware.

@@ -20,6 +20,8 @@ class Cluster {
 
   int size() const { return size_; }
   void barrier(Thread& self, const char* operation);
+  void arrive(Thread& self, bool releases);
+  void wait(Thread& self, const char* operation);
   void exit();  // called when a thread has exited
 
   // The block of that rank, as seen from another block.

@@ -10,10 +10,13 @@
 
 namespace {
 
+using dpo4j::cuda::cluster_arrive;
+using dpo4j::cuda::cluster_arrive_relaxed;
 using dpo4j::cuda::cluster_rank;
 using dpo4j::cuda::cluster_shared;
 using dpo4j::cuda::cluster_size;
 using dpo4j::cuda::cluster_sync;
+using dpo4j::cuda::cluster_wait;
 using dpo4j::cuda::launch_clusters;
 using dpo4j::cuda::LaunchContext;
 
@@ -193,6 +196,36 @@ void clusters_meet() {
   cudaFree(out);
 }
 
+// Blocks go on to other work between the two halves of the last barrier. Only warp 0 has read the shared memory of others.
+__global__ void split_barriers(int* out) {
+  DPO4J_SHARED(int, value, [kThreads]);
+  const unsigned next = (cluster_rank() + 1) % cluster_size();
+  value[threadIdx.x] = static_cast<int>(blockIdx.x + 1);
+  cluster_arrive();
+  cluster_wait();
+  int sum = 0;
+  if (threadIdx.x < warpSize) {
+    sum = value[threadIdx.x] + *cluster_shared(&value[threadIdx.x + warpSize], next);
+    cluster_arrive();
+  } else {
+    cluster_arrive_relaxed();
+  }
+  __syncthreads();
+  out[blockIdx.x * kThreads + threadIdx.x] = sum;
+  cluster_wait();
+}
+
+void halves_of_a_barrier() {
+  constexpr int kBlocks = 2 * kMaxSize;
+  int* out = device<int>(kBlocks * kThreads);
+  CHECK(launch_clusters(context(), kMaxSize, split_barriers, kBlocks, kThreads, 0, out) == cudaSuccess);
+  for (int i = 0; i < kBlocks * kThreads; i++) {
+    const int block = i / kThreads, next = block / kMaxSize * kMaxSize + (block % kMaxSize + 1) % kMaxSize;
+    CHECK(out[i] == (i % kThreads < warpSize ? block + next + 2 : 0));
+  }
+  cudaFree(out);
+}
+
 // A cluster barrier also orders accesses to device memory.
 __global__ void pass_through_device_memory(int* values, int* out) {
   const unsigned first = blockIdx.x - cluster_rank(), other = first + (cluster_rank() + 1) % cluster_size();
@@ -337,6 +370,24 @@ __global__ void race_between_clusters(float* out) {
   if (cluster_rank() == 0 && threadIdx.x == 0) *out = 1;
 }
 
+enum Half { kWaitDropped, kArrivalWithoutReading, kArrivalTwice, kWaitWithoutArrival };
+
+// Block 0 reads the value of block 1 and arrives. FAULT says what is wrong with the two halves of the last barrier.
+template <Half FAULT>
+__global__ void halves(float* out) {
+  DPO4J_SHARED(float, mine, [1]);
+  if (threadIdx.x == 0) *mine = 1;
+  cluster_sync();
+  if (cluster_rank() == 0 && threadIdx.x == 0) *out = *cluster_shared(mine, 1);
+  if (FAULT == kArrivalWithoutReading) {
+    cluster_arrive_relaxed();  // does not order the read before it
+  } else if (FAULT != kWaitWithoutArrival) {
+    cluster_arrive();
+  }
+  if (FAULT == kArrivalTwice) cluster_arrive();
+  if (FAULT != kWaitDropped) cluster_wait();
+}
+
 __global__ void too_much_shared() {
   DPO4J_SHARED(int, fixed, [2]);
   fixed[threadIdx.x] = 0;
@@ -358,6 +409,10 @@ int run_fault(const char* fault) {
   if (is("beyond_array")) launch_clusters(context(), 2, beyond_array, 2, kThreads, 0, numbers);
   if (is("missing_thread")) pair(missing_thread);
   if (is("race_between_clusters")) launch_clusters(context(), 2, race_between_clusters, 4, 32, 0, out);
+  if (is("wait_dropped")) pair(halves<kWaitDropped>, out);
+  if (is("arrival_without_reading")) pair(halves<kArrivalWithoutReading>, out);
+  if (is("arrival_twice")) pair(halves<kArrivalTwice>, out);
+  if (is("wait_without_arrival")) pair(halves<kWaitWithoutArrival>, out);
   if (is("too_much_shared")) launch_clusters(context(), 2, too_much_shared, 2, 2, context().shared_bytes - 4);
   if (is("too_many_threads")) launch_clusters(context(), kMaxSize, positions, kMaxSize, 512, 0, device<Position>(kMaxSize));
   const bool right = out[0] == 1;
@@ -378,6 +433,7 @@ int main(int argc, char** argv) {
     blocks_write_to_each_other();
     clusters_have_all_the_shared_memory();
     clusters_meet();
+    halves_of_a_barrier();
     barriers_order_device_memory();
     launches_are_refused();
     code_knows_clusters_by_its_architecture();

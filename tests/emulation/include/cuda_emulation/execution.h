@@ -55,11 +55,13 @@ bool has_fenced();
 void* shared_array(const void* tag, size_t bytes, size_t alignment);
 void* dynamic_shared();
 
-// The cluster: the rank of this block, the number of blocks, a barrier of all their threads, and the counterpart of an address of this
-// block's shared memory in another block.
+// The cluster: the rank of this block, the number of blocks, a barrier of all their threads, its two halves (an arrival that releases orders
+// the memory accesses before it), and the counterpart of an address of this block's shared memory in another block.
 unsigned cluster_rank();
 unsigned cluster_size();
 void cluster_barrier(const char* operation);
+void cluster_arrive(bool releases);
+void cluster_wait(const char* operation);
 void* cluster_shared(const void* mine, unsigned rank);
 
 template <class T>
