@@ -13,9 +13,11 @@ namespace dpo4j::cuda::token_logprob {
 
 // ---- a row and its threads --------------------------------------------------------------------------------------------------------------
 
-constexpr int kTile = 16;  // columns that a thread reads together
+constexpr int kTile = 16;                          // columns that a thread reads together
+constexpr int kTeamThreads = 256, kMaxWarps = 64;  // threads of a team, at most; warps of all teams of a row
 
-__device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x); }
+// A block runs one team, or several teams of kTeamThreads side by side.
+__device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x % kTeamThreads); }
 
 // The whole 16-byte vectors of one slice, and the columns that remain at the end of a row. Thread t of the team handles vectors t, t +
 // threads, ..., so that accesses are coalesced, and the t-th remaining column.
@@ -50,8 +52,6 @@ struct Teams {
   }
 };
 
-constexpr int kTeamThreads = 256, kMaxWarps = 64;  // threads of a team; warps of all teams of a row
-
 inline Teams teams_of(int64_t vocabulary) {
   constexpr int64_t kShort = 4096, kMedium = 65536;
   if (vocabulary <= kShort) return {vocabulary, divide_up(vocabulary, kTile) * kTile, 1, 64};
@@ -81,26 +81,30 @@ __device__ __forceinline__ Packed16<T> load_packed(const T* slice, int32_t i) {
   return load_vector<A>(reinterpret_cast<const Packed16<T>*>(slice) + i);
 }
 
-// Calls step(tile, i) for this thread's tiles in ascending order; i is the first vector of the tile, and load(i) reads a vector. Vectors
-// beyond the slice are -inf. The next tile is loaded while one is processed.
+// Reads a thread's tile that begins at vector `first`; load(i) reads a vector. Vectors from `end` on are -inf.
+template <class T, class Load>
+__device__ __forceinline__ Tile<T> load_tile(int32_t first, int32_t end, int32_t threads, Load load) {
+  Tile<T> tile;
+#pragma unroll
+  for (int k = 0; k < Tile<T>::kVectors; k++) {
+    const int32_t i = first + k * threads;
+    tile.vectors[k] = i < end ? load(i) : no_columns(static_cast<const T*>(nullptr));
+  }
+  return tile;
+}
+
+// Calls step(tile, i) for this thread's tiles of a slice in ascending order; i is the first vector of the tile, and load(i) reads a vector.
+// The next tile is loaded while one is processed.
 template <class T, class Load, class Step>
 __device__ __forceinline__ void for_tiles(int32_t vectors, int32_t threads, Load load, Step step) {
-  constexpr int kVectors = Tile<T>::kVectors;
-  const auto load_tile = [&](int32_t first) {
-    Tile<T> tile;
-#pragma unroll
-    for (int k = 0; k < kVectors; k++) {
-      const int32_t i = first + k * threads;
-      tile.vectors[k] = i < vectors ? load(i) : no_columns(static_cast<const T*>(nullptr));
-    }
-    return tile;
-  };
   int32_t i = thread_of_team();
-  Tile<T> next = load_tile(i);
-  for (; i < vectors; i += kVectors * threads) {
+  Tile<T> next = load_tile<T>(i, vectors, threads, load);
+  while (i < vectors) {
     const Tile<T> tile = next;
-    next = load_tile(i + kVectors * threads);
-    step(tile, i);
+    const int32_t current = i;
+    i += Tile<T>::kVectors * threads;
+    next = load_tile<T>(i, vectors, threads, load);
+    step(tile, current);
   }
 }
 

@@ -18,12 +18,24 @@ constexpr int kThreads = 256, kTilesPerThread = 2;
 template <class L>
 constexpr int kBlocks = L::kTransforms ? 2 : 4;
 
+// A load that the compiler does not move. It would load a number only behind the branch that needs it, and that branch waits for the target.
+__device__ __forceinline__ float load_here(const float* address) {
+#ifdef __CUDACC__
+  float x;
+  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(x) : "l"(address));
+  return x;
+#else
+  return *address;
+#endif
+}
+
 // A block writes some columns of a row. It reads only its own elements of the row, so it may run in place.
 template <class Out, class T, class L>
 __global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
   const int32_t target = x.targets[row];
+  const float lse = load_here(x.lse + row), d_logprob = load_here(x.d_logprob + row);
   const int64_t logits_index = logits_row(x, row);
   Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
   float value;
@@ -32,10 +44,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(dpo4j_token_log
     return;
   }
   const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
-  const float lse = x.lse[row], d_logprob = x.d_logprob[row];
-  const T* slice_logits = logits + slice.begin;
-  store_gradient(d_logits, logits, L(x), slice, kThreads, target, lse, d_logprob,
-                 [&](int32_t i) { return load_packed<Access::kOnce>(slice_logits, i); });
+  store_gradient(d_logits, RowInMemory<T>{logits}, L(x), slice, kThreads, target, lse, d_logprob);
 }
 
 template <class Out, class T>

@@ -39,13 +39,12 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(dpo4j_
   const T* logits = static_cast<const T*>(x.logits) + logits_row(x, row) * x.logits_stride;
   const L transform(x);
   DPO4J_SHARED(S, warp_sums, [kMaxWarps]);
-  for (int32_t team = 0; team < teams.count; team++) {
-    const S thread_sums =
-        sums_of<S, Access::kOnce>(logits, transform, teams.slice<T>(team), teams.threads, target, [](const Packed16<T>&, int32_t) {});
+  const float at_target = transform_one(transform, logits, target);
+  const TeamRange all{0, teams.count, 1};
+  accumulate<S, T>(ReadOnce<T>{logits}, transform, teams, all, target, [&](int32_t team, const S& thread_sums) {
     const S sums = merge_lanes(thread_sums);
     if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
-  }
-  const float at_target = transform_one(transform, logits, target);
+  });
   __syncthreads();
   if (threadIdx.x >= kWarp) return;
   const S sums = merge_warps<S>(teams, [&](int32_t warp) { return warp_sums[warp]; });

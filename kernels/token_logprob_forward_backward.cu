@@ -5,6 +5,11 @@
 // memory, in its storage type. If a row does not fit in one block's shared memory, a cluster of blocks holds it, and the blocks read each
 // other's sums. The gradient of a masked row is written, but its logits are not read.
 //
+// In place: if shared memory holds the whole row (holds_row), nothing of it is read from memory after the cluster's first barrier, and
+// nothing is written before. So a gradient of 16 bits may overwrite the first half of its own row of fp32 logits, although it covers columns
+// that other threads and blocks read. If columns are read a second time, the gradient may overwrite logits of its own type only: then the
+// same thread reads and writes each element.
+//
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Columns that do not fit in shared
 // memory (on devices without clusters, or for a very large vocabulary) are read a second time, mostly from L2: 2 b + b_d bytes each. Share
 // of the roofline: not yet measured on a GPU.
@@ -20,30 +25,56 @@ using namespace token_logprob;
 // The part of a row that a block holds.
 struct Share {
   int32_t blocks;  // per row: a cluster
-  int32_t teams;   // per block; they run one after another
+  int32_t teams;   // per block
+  int32_t beside;  // of these, how many run side by side; then the next ones
   int64_t held;    // the first columns of the block that stay in its shared memory; a multiple of kTile
 };
 
-// Resident blocks per SM: the max that registers allow without a spill.
+// Resident blocks of one team per SM: the max that registers allow without a spill. A block may have as many teams side by side.
 template <class S, class T, class L>
 constexpr int kBlocks = L::kTransforms                     ? 2
                         : S::kStatistics || sizeof(T) == 4 ? 3
                                                            : 4;
 
-// A cluster reads a row and writes its gradient. Each element is read and written by the same thread, and the logit of the target is read
-// before anything is written. So d_logits may alias logits.
+// A block's part of a row of logits. Vectors [begin, end) are kept in shared memory by accumulate(), in their storage type, and so is the
+// vector that the last columns of the vocabulary fill in part. All indices count from the start of the row. A thread reads what it kept.
+template <class T>
+struct HeldRow {
+  static constexpr Access kAccess = Access::kPlain;
+  const T* logits;
+  Packed16<T>* held;
+  int32_t begin, end;
+
+  __device__ __forceinline__ T* element(int64_t column) const {
+    return reinterpret_cast<T*>(held) + (column - static_cast<int64_t>(begin) * kPer16Bytes<T>);
+  }
+  __device__ __forceinline__ bool holds(int64_t column) const { return column < static_cast<int64_t>(end) * kPer16Bytes<T>; }
+  __device__ __forceinline__ void keep(const Packed16<T>& vector, int32_t i, int32_t slice_end) const {
+    if (i < (slice_end < end ? slice_end : end)) held[i - begin] = vector;
+  }
+  __device__ __forceinline__ void keep_one(int64_t column) const {
+    if (holds(column)) *element(column) = logits[column];
+  }
+  __device__ __forceinline__ Packed16<T> vector(int32_t i) const {
+    return i < end ? held[i - begin] : load_packed<Access::kOnce>(logits, i);
+  }
+  __device__ __forceinline__ float one(int64_t column) const { return load_one(holds(column) ? element(column) : logits + column); }
+};
+
+// A cluster reads a row and writes its gradient.
 template <class S, class Out, class T, class L>
-__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
+__global__ void __launch_bounds__(kTeamThreads* kBlocks<S, T, L>, 1)
     forward_backward(dpo4j_token_logprob_forward_backward_params x, Teams teams, Share share) {
   const int64_t row = blockIdx.x / share.blocks, logits_index = logits_row(x, row);
   const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
+  const TeamRange range{first_team + static_cast<int32_t>(threadIdx.x / kTeamThreads), first_team + share.teams, share.beside};
   Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
-  const auto each_team = [&](auto act) {
-    for (int32_t i = 0; i < share.teams; i++) act(i, teams.slice<T>(first_team + i));
+  const auto each_slice = [&](auto act) {
+    for (int32_t team = range.first; team < range.end; team += range.step) act(teams.slice<T>(team));
   };
   float value;
   if (is_not_read(target, x.vocabulary, value)) {
-    each_team([&](int32_t, const Slice<T>& slice) { store_all(d_logits, slice, teams.threads, value); });
+    each_slice([&](const Slice<T>& slice) { store_all(d_logits, slice, teams.threads, value); });
     if (rank == 0 && threadIdx.x == 0) write_all<S>(x, row, value);
     return;
   }
@@ -51,49 +82,48 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
   const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
   const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
   const L transform(x);
-  const int32_t team_vectors = static_cast<int32_t>(teams.width / kPer16Bytes<T>),
-                held_vectors = static_cast<int32_t>(share.held / kPer16Bytes<T>);
+  const float at_target = transform_one(transform, logits, target);
+  const auto vectors_of = [&](int64_t columns) { return static_cast<int32_t>(columns / kPer16Bytes<T>); };
+  const int32_t first_vector = vectors_of(first_team * teams.width);
   DPO4J_DYNAMIC_SHARED(Packed16<T>, held);
+  const HeldRow<T> on_chip{logits, held, first_vector, first_vector + vectors_of(share.held)};
 
   DPO4J_SHARED(S, warp_sums, [kMaxWarps]);
-  each_team([&](int32_t team, const Slice<T>& slice) {
-    const int32_t first = team * team_vectors;
-    const S thread_sums =
-        sums_of<S, Access::kPlain>(logits, transform, slice, teams.threads, target, [&](const Packed16<T>& vector, int32_t i) {
-          if (i < slice.vectors && first + i < held_vectors) held[first + i] = vector;
-        });
+  accumulate<S, T>(on_chip, transform, teams, range, target, [&](int32_t team, const S& thread_sums) {
     const S sums = merge_lanes(thread_sums);
-    if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
+    if (threadIdx.x % kWarp == 0) warp_sums[(team - first_team) * teams.warps() + thread_of_team() / kWarp] = sums;
   });
 
-  const float at_target = transform_one(transform, logits, target);
   DPO4J_SHARED(float, row_lse, [1]);
-  cluster_sync();
+  cluster_sync();  // the row has been read, and the sums of its warps are written
+  S sums = no_logits<S>();
   if (threadIdx.x < kWarp) {
     const int32_t block_warps = share.teams * teams.warps();
-    const S sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(warp_sums + i % block_warps, i / block_warps); });
-    if (threadIdx.x == 0) {
-      row_lse[0] = lse_of(sums);
-      if (rank == 0) write_results(x, row, sums, at_target);
-    }
+    sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(warp_sums + i % block_warps, i / block_warps); });
+    if (threadIdx.x == 0) row_lse[0] = lse_of(sums);
   }
-  cluster_sync();  // row_lse is written; every block has read the others' sums, so a block may exit
+  __syncthreads();
+  // The second barrier only keeps the blocks of the cluster from exiting before others have read their sums. Warp 0 alone has read sums. It
+  // arrives before it stores results, because its arrival waits for all stores before it.
+  if (threadIdx.x < kWarp) {
+    cluster_arrive();
+  } else {
+    cluster_arrive_relaxed();
+  }
+  if (rank == 0 && threadIdx.x == 0) write_results(x, row, sums, at_target);
 
   const float lse = row_lse[0];
-  each_team([&](int32_t team, const Slice<T>& slice) {
-    const int32_t first = team * team_vectors;
-    const T* slice_logits = logits + slice.begin;
-    store_gradient(d_logits, logits, transform, slice, teams.threads, target, lse, d_logprob,
-                   [&](int32_t i) { return first + i < held_vectors ? held[first + i] : load_packed<Access::kOnce>(slice_logits, i); });
-  });
+  each_slice([&](const Slice<T>& slice) { store_gradient(d_logits, on_chip, transform, slice, teams.threads, target, lse, d_logprob); });
+  cluster_wait();
 }
+
+constexpr int64_t kBlocksPerSm = 4, kBesides = 3 << 10;  // kBesides: bytes of shared memory of a block besides its part of the row
+static_assert(kMaxWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
 
 // Chooses the min cluster size at which four blocks fit in the shared memory of an SM, so that other blocks read and write while one waits
 // for its cluster. If four do not fit even with the max cluster size, a block uses all the shared memory that a block may have.
 Share share_of(const LaunchContext& context, const Teams& teams, int64_t element_bytes) {
-  constexpr int64_t kBlocksPerSm = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
-  static_assert(kMaxWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
-  Share share{1, teams.count, 0};
+  Share share{1, teams.count, 1, 0};
   const auto columns = [&] { return share.teams * teams.width; };
   while (share.teams > 1 && 2 * share.blocks <= context.max_cluster_size &&
          columns() * element_bytes > context.shared_bytes / kBlocksPerSm - kBesides) {
@@ -105,13 +135,24 @@ Share share_of(const LaunchContext& context, const Teams& teams, int64_t element
   return share;
 }
 
+// How many teams of a block run side by side: as many as blocks of one team would run if shared memory allowed kBlocksPerSm blocks. So an SM
+// has as many loads in flight with one large block as with several small ones.
+int32_t beside_of(const LaunchContext& context, const Share& share, int64_t element_bytes, int32_t max) {
+  const int64_t blocks = context.shared_bytes / (share.held * element_bytes + kBesides);
+  int32_t beside = 1;
+  while (2 * beside <= share.teams && 2 * beside <= max && 2 * beside * blocks <= kBlocksPerSm) beside *= 2;
+  return beside;
+}
+
 template <class S, class Out, class T>
 int launch_both(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
   const Teams teams = teams_of(x.vocabulary);
-  const Share share = share_of(context, teams, sizeof(T));
   return with_transform(x.transform, [&](auto transform) {
-    return launch_clusters(context, share.blocks, forward_backward<S, Out, T, typename decltype(transform)::Type>,
-                           dim3(x.rows * share.blocks), dim3(teams.threads), share.held * sizeof(T), x, teams, share);
+    using L = typename decltype(transform)::Type;
+    Share share = share_of(context, teams, sizeof(T));
+    share.beside = beside_of(context, share, sizeof(T), kBlocks<S, T, L>);
+    return launch_clusters(context, share.blocks, forward_backward<S, Out, T, L>, dim3(x.rows * share.blocks),
+                           dim3(teams.threads * share.beside), share.held * sizeof(T), x, teams, share);
   });
 }
 
@@ -127,6 +168,12 @@ int launch_with_types(const LaunchContext& context, const dpo4j_token_logprob_fo
 
 int run(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
   return x.statistics ? launch_with_types<StatisticsSums>(context, x) : launch_with_types<Sums>(context, x);
+}
+
+bool token_logprob_holds_row(const LaunchContext& context, int64_t vocabulary) {
+  const Teams teams = teams_of(vocabulary);
+  const Share share = share_of(context, teams, sizeof(float));
+  return share.held == share.teams * teams.width;
 }
 
 }  // namespace dpo4j::cuda

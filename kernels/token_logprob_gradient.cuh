@@ -38,29 +38,40 @@ __device__ __forceinline__ float gradient_at_target(float logit, const L& transf
   }
 }
 
-// Writes the gradient of a thread's columns of a slice; load(i) reads its vectors. The remaining columns and that of the target are read
-// from `row` before any is written. At the end, the gradient of the target overwrites the one written with its vector.
-template <class T, class Out, class L, class Load>
-__device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
-                                               int32_t target, float lse, float d_logprob, Load load) {
-  const T* from = row + slice.begin;
+// A row of logits in memory, for store_gradient.
+template <class T>
+struct RowInMemory {
+  const T* logits;
+  __device__ __forceinline__ Packed16<T> vector(int32_t i) const { return load_packed<Access::kOnce>(logits, i); }
+  __device__ __forceinline__ float one(int64_t column) const { return load_one(logits + column); }
+};
+
+// Writes the gradient of a thread's columns of a slice. row.vector(i) and row.one(column) read the logits, i and column counted from the
+// start of the row. The thread reads each of its logits before it overwrites it: that of the target first. At the end, the gradient of the
+// target overwrites the one written with its vector.
+template <class T, class Out, class L, class Row>
+__device__ __forceinline__ void store_gradient(Out* d_row, const Row& row, const L& transform, const Slice<T>& slice, int32_t threads,
+                                               int32_t target, float lse, float d_logprob) {
   Out* to = d_row + slice.begin;
+  const int32_t first_of_slice = static_cast<int32_t>(slice.begin / kPer16Bytes<T>);
   const int64_t target_in_slice = target - slice.begin;
   const bool has_target = target_in_slice >= 0 && slice.thread_of(target_in_slice, threads) == thread_of_team();
-  const float at_target = has_target ? load_one(row + target) : 0.0f;
-  for_tiles<T>(slice.vectors, threads, load, [&](const Tile<T>& tile, int32_t first) {
+  const float at_target = has_target ? row.one(target) : 0.0f;
+  for_tiles<T>(
+      slice.vectors, threads, [&](int32_t i) { return row.vector(first_of_slice + i); },
+      [&](const Tile<T>& tile, int32_t first) {
 #pragma unroll
-    for (int k = 0; k < Tile<T>::kVectors; k++) {
-      const int32_t i = first + k * threads;
-      if (i >= slice.vectors) break;
-      const int64_t column = static_cast<int64_t>(i) * kPer16Bytes<T>;
-      store<kPer16Bytes<T>, Access::kOnce>(to + column,
-                                           gradient(unpack<T>(tile.vectors[k]), transform, slice.begin + column, lse, d_logprob));
-    }
-  });
+        for (int k = 0; k < Tile<T>::kVectors; k++) {
+          const int32_t i = first + k * threads;
+          if (i >= slice.vectors) break;
+          const int64_t column = static_cast<int64_t>(i) * kPer16Bytes<T>;
+          store<kPer16Bytes<T>, Access::kOnce>(to + column,
+                                               gradient(unpack<T>(tile.vectors[k]), transform, slice.begin + column, lse, d_logprob));
+        }
+      });
   if (thread_of_team() < slice.left) {
-    const int64_t column = slice.columns_in_vectors() + thread_of_team();
-    store_one(to + column, gradient(Vec<1>{{load_one(from + column)}}, transform, slice.begin + column, lse, d_logprob)[0]);
+    const int64_t column = slice.begin + slice.columns_in_vectors() + thread_of_team();
+    store_one(d_row + column, gradient(Vec<1>{{row.one(column)}}, transform, column, lse, d_logprob)[0]);
   }
   if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
 }

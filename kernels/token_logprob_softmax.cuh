@@ -90,8 +90,8 @@ __device__ __forceinline__ void add_total(StatisticsSums& sums, const Vec<kTile>
   sums.count += count;
 }
 
-// Updates the max logit before the target, which is column `target` of the slice. A thread reads columns in ascending order. So if a whole
-// tile is before the target, this max is the running maximum.
+// Updates the max logit before the target; i is the tile's first vector of the row. A thread reads columns of a slice in ascending order. So
+// if a whole tile is before the target, this max is the running maximum.
 template <class T>
 __device__ __forceinline__ void add_before(StatisticsSums& sums, const Vec<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
   constexpr uint32_t kElements = kPer16Bytes<T>;
@@ -105,14 +105,14 @@ __device__ __forceinline__ void add_before(StatisticsSums& sums, const Vec<kTile
   }
 }
 
+// Adds the tile that begins at vector i of the row.
 template <class T, class S, class L>
-__device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, const L& transform, int64_t begin, int32_t i, int32_t threads,
-                                         uint32_t target) {
+__device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, const L& transform, int32_t i, int32_t threads, uint32_t target) {
   Vec<kTile> x;
   float maximum = sums.maximum;
 #pragma unroll
   for (int w = 0; w < Tile<T>::kVectors; w++) {
-    const Vec<kPer16Bytes<T>> z = transform(unpack<T>(tile.vectors[w]), begin + static_cast<int64_t>(i + w * threads) * kPer16Bytes<T>);
+    const Vec<kPer16Bytes<T>> z = transform(unpack<T>(tile.vectors[w]), static_cast<int64_t>(i + w * threads) * kPer16Bytes<T>);
 #pragma unroll
     for (int k = 0; k < kPer16Bytes<T>; k++) {
       x[w * kPer16Bytes<T> + k] = z[k];
@@ -154,24 +154,59 @@ __device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) 
   sums = merge(sums, one);
 }
 
-// Accumulates this thread's columns of a slice of `row`. Calls keep(vector, i) with every whole vector.
-template <class S, Access A, class T, class L, class Keep>
-__device__ __forceinline__ S sums_of(const T* row, const L& transform, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
-  S sums = no_logits<S>();
-  const T* slice_logits = row + slice.begin;
-  const uint32_t target_in_slice = target > slice.begin ? static_cast<uint32_t>(target - slice.begin) : 0;
-  for_tiles<T>(
-      slice.vectors, threads, [&](int32_t i) { return load_packed<A>(slice_logits, i); },
-      [&](const Tile<T>& tile, int32_t i) {
+// The teams whose slices a thread reads, one after another: first, first + step, ... below end.
+struct TeamRange {
+  int32_t first, end, step;
+};
+
+// A row that accumulate() reads from memory and does not keep.
+template <class T>
+struct ReadOnce {
+  static constexpr Access kAccess = Access::kOnce;
+  const T* logits;
+  __device__ __forceinline__ void keep(const Packed16<T>&, int32_t, int32_t) const {}
+  __device__ __forceinline__ void keep_one(int64_t) const {}
+};
+
+// Accumulates this thread's columns of some slices of a row, and calls done(team, sums) after each slice. Calls row.keep(vector, i, end) with
+// every vector that it reads, i counted from the start of the row and `end` that of the slice, and row.keep_one(column) for every column
+// after the last whole vector. The next tile is loaded while one is processed, also that of the next slice. So loads are in flight while
+// done() merges the lanes of a slice.
+template <class S, class T, class L, class Row, class Done>
+__device__ __forceinline__ void accumulate(const Row& row, const L& transform, const Teams& teams, TeamRange range, int32_t target,
+                                           Done done) {
+  constexpr int32_t kElements = kPer16Bytes<T>, kVectors = Tile<T>::kVectors;
+  const int32_t team_vectors = static_cast<int32_t>(teams.width / kElements), vectors = static_cast<int32_t>(teams.vocabulary / kElements);
+  const auto load = [&](int32_t i) { return load_packed<Row::kAccess>(row.logits, i); };
+  const auto end_of = [&](int32_t team) { return (team + 1) * team_vectors < vectors ? (team + 1) * team_vectors : vectors; };
+  int32_t i = range.first * team_vectors + thread_of_team(), end = end_of(range.first);
+  Tile<T> next = load_tile<T>(i, end, teams.threads, load);
+  for (int32_t team = range.first; team < range.end; team += range.step) {
+    S sums = no_logits<S>();
+    const int32_t slice_end = end;
+    bool is_in_slice;
+    do {  // a slice without a vector for this thread adds a tile of -inf, which changes nothing
+      const Tile<T> tile = next;
+      const int32_t current = i;
+      i += kVectors * teams.threads;
+      is_in_slice = i < slice_end;
+      if (!is_in_slice) {
+        const int32_t following = team + range.step;
+        i = following * team_vectors + thread_of_team();
+        end = following < range.end ? end_of(following) : 0;
+      }
+      next = load_tile<T>(i, end, teams.threads, load);
 #pragma unroll
-        for (int k = 0; k < Tile<T>::kVectors; k++) keep(tile.vectors[k], i + k * threads);
-        add_tile<T>(sums, tile, transform, slice.begin, i, threads, target_in_slice);
-      });
-  if (thread_of_team() < slice.left) {
-    const int64_t column = slice.columns_in_vectors() + thread_of_team();
-    add_logit(sums, transform_one(transform, row, slice.begin + column), column < target_in_slice);
+      for (int k = 0; k < kVectors; k++) row.keep(tile.vectors[k], current + k * teams.threads, slice_end);
+      add_tile<T>(sums, tile, transform, current, teams.threads, static_cast<uint32_t>(target));
+    } while (is_in_slice);
+    const int64_t column = static_cast<int64_t>(vectors) * kElements + thread_of_team();
+    if (column < teams.vocabulary && column >= team * teams.width && column < (team + 1) * teams.width) {
+      row.keep_one(column);
+      add_logit(sums, transform_one(transform, row.logits, column), column < target);
+    }
+    done(team, sums);
   }
-  return sums;
 }
 
 template <class S>

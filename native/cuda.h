@@ -67,6 +67,9 @@ size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 size_t lm_head_exponentials_workspace_bytes(int64_t rows, int64_t vocabulary);
 
+// Whether token_logprob_forward_backward holds a row of fp32 logits in shared memory.
+bool token_logprob_holds_row(const LaunchContext&, int64_t vocabulary);
+
 // kernels/runtime.cu
 const char* architectures();                             // as compiled, "sm_80,sm_90a,...", or "emulated"
 bool has_kernel(const LaunchContext&, uint32_t kernel);  // of ArchitectureKernel: whether the device runs it and it is not off

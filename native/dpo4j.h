@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 21
+#define DPO4J_ABI_VERSION 22
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -529,7 +529,7 @@ typedef struct dpo4j_token_logprob_backward_params {
 } dpo4j_token_logprob_backward_params;
 
 typedef struct dpo4j_token_logprob_forward_backward_params {
-  void* d_logits; /* d_logits, its stride and dtype as in backward */
+  void* d_logits; /* as in backward; may also alias F32 logits if it has 16 bits, see dpo4j_token_logprob_narrows_in_place */
   int64_t d_logits_stride;
   int32_t d_logits_dtype;
   float* logprob; /* logprob, lse and statistics as in forward */
@@ -553,6 +553,10 @@ DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, const dpo4j_token_
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, const dpo4j_token_logprob_backward_params* params);
 /* Forward and backward in one read of the logits, for a d_logprob that does not depend on the log-probs. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, const dpo4j_token_logprob_forward_backward_params* params);
+/* Whether forward_backward may write a gradient of 16 bits over its own rows of F32 logits: 1 or 0. Then d_logits is at the address of logits,
+   d_logits_stride is 2 logits_stride, and each row of the gradient is in the first half of its row of logits. A cuda context can do it if the
+   shared memory of a block, or of the blocks of a cluster, holds a row. A cpu context always can. */
+DPO4J_API int32_t dpo4j_token_logprob_narrows_in_place(const dpo4j_context*, int64_t vocabulary);
 
 /* ---- sample_tokens: the next token of each row of logits ----------------------------------------------------------------------------- */
 

@@ -107,6 +107,10 @@ cluster_verdict read_after_exit thread 'ThreadSanitizer: data race'
 cluster_verdict beyond_array address 'AddressSanitizer: use-after-poison'
 cluster_verdict not_shared none 'is not in the shared memory of the calling block'
 cluster_verdict missing_thread none 'deadlock in block 1,0,0'
+cluster_verdict wait_dropped none 'has arrived at the barrier of its cluster and has not waited for it'
+cluster_verdict arrival_without_reading thread 'ThreadSanitizer: data race'
+cluster_verdict arrival_twice none 'arrives a second time at the barrier of its cluster'
+cluster_verdict wait_without_arrival none 'waits for the barrier of its cluster and has not arrived at it'
 cluster_verdict too_much_shared none 'more than 232448 bytes of shared memory'
 cluster_verdict too_many_threads thread 'too much for ThreadSanitizer'
 
@@ -215,6 +219,15 @@ log_prob_plant race_between_blocks thread 'ThreadSanitizer: data race' 's/write_
 log_prob_plant store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds' 's/warp_sums\[team .*\] = sums;/warp_sums[kMaxWarps] = sums;/'
 log_prob_plant store_beyond_output address 'logprob was written after its last element' 's/write_results(x, row,/write_results(x, row + 1,/'
 log_prob_plant unwritten_output none 'logprob was not written' '/write_results(x, row,/d'
+
+# A row in two blocks of a cluster, and a gradient of 16 bits over its own fp32 logits.
+both_plant() { plant token_logprob_forward_backward token_logprob_gradient.cuh TokenLogProbNarrowedTest#twoBlocks "$@"; }
+both_plant no_first_barrier none "before the cluster's first barrier" 's/cluster_sync();/__syncthreads();/'
+both_plant no_block_barrier thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+both_plant arrival_before_reading thread 'ThreadSanitizer: data race' 's/  cluster_arrive();/  cluster_arrive_relaxed();/'
+both_plant no_wait_before_exit none 'has arrived at the barrier of its cluster and has not waited' '/^  cluster_wait();$/d'
+both_plant target_read_again thread 'ThreadSanitizer: data race' 's/load_one(holds(column) ? element(column) : logits + column)/load_one(logits + column)/'
+both_plant tail_not_kept none 'd_logits, row [0-9]+' '/if (holds(column)) \*element/d'
 
 # Padding, groups and factors: the places where the true width and the one in memory differ, and options that may be left out.
 plant rope "" RopeTest#aPartOfEachHead other_half none 'head [0-9]+ .*, expected' 's/first + rows.half/first + rows.head_width \/ 2/'

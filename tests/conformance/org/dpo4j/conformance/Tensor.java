@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.function.IntPredicate;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
@@ -116,6 +117,13 @@ final class Tensor implements AutoCloseable {
     /** The bits of the values of one row. */
     long[] rowBits(int row) {
         return bits(row * width, (row + 1) * width);
+    }
+
+    /** The bits of the first {@code count} elements of another type in the memory of one row. */
+    long[] rowBits(int row, Storage type, int count) {
+        long[] bits = new long[count];
+        Arrays.setAll(bits, i -> type.bits(image, offset(row, 0) + i * type.bytes));
+        return bits;
     }
 
     private long[] bits(int begin, int end) {

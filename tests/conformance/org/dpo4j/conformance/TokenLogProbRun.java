@@ -7,6 +7,7 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.testkit.Storage;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -239,6 +240,36 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
             Expect.sameBits("statistics in place", bits(ofInPlace.statistics), left.bits.statistics);
             return left;
         }
+    }
+
+    /**
+     * The results of one call whose gradient has 16 bits and overwrites the first halves of the rows of F32 logits. Fails
+     * unless the second halves stay.
+     */
+    Bits narrowedInPlace(TokenLogProbCall call) {
+        try (Tensors tensors = new Tensors(on)) {
+            Inputs inputs = new Inputs(tensors, call, logitsType);
+            Outputs outputs = Outputs.of(tensors, call, statistics);
+            Tensor inPlace = inputs.overwritten(tensors);
+            Logits logits = inputs.in(inPlace);
+            LogitsGradient narrowed = LogitsGradient.narrowedInPlace(logits, gradientType);
+            tensors.run(device -> forwardBackward(device, inputs, outputs, narrowed, logits));
+            int vocabulary = call.vocabulary();
+            long[] gradient = new long[call.logitsRows() * vocabulary];
+            for (int row = 0; row < call.logitsRows(); row++) {
+                long[] bits = inPlace.rowBits(row, Storage.of(gradientType), vocabulary);
+                System.arraycopy(bits, 0, gradient, row * vocabulary, vocabulary);
+                Expect.sameBits(
+                        "logits after the gradient, row " + row,
+                        secondHalf(inPlace.rowBits(row)),
+                        secondHalf(inputs.logits.rowBits(row)));
+            }
+            return new Bits(outputs.logprob.bits(), outputs.lse.bits(), bits(outputs.statistics), gradient);
+        }
+    }
+
+    private static long[] secondHalf(long[] row) {
+        return Arrays.copyOfRange(row, (row.length + 1) / 2, row.length);
     }
 
     private static void forwardBackward(

@@ -228,6 +228,14 @@ final class Benchmarks {
             logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
             moving(
+                    "token_logprob_narrowed",
+                    s -> 6 * elements(s, "rows", "vocabulary"),
+                    Roofline.COPY,
+                    TokenLogProbBenchmark::narrowed,
+                    onGpu(
+                            shapes("rows 8192, vocabulary 128256, logits F32"),
+                            shapes("rows 5, vocabulary 208, logits F32"))),
+            moving(
                     "sample_tokens",
                     s -> 4 * elements(s, "rows", "vocabulary"),
                     Roofline.NONE,

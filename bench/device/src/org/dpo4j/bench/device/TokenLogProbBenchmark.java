@@ -1,18 +1,22 @@
 package org.dpo4j.bench.device;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Storage;
 
 /**
- * Logits of normal(0, 3). The gradient does not overwrite the logits, because a second call would read the gradient as
+ * Logits of normal(0, 3). Except in {@link #narrowed}, the gradient does not overwrite the logits, because a second call
+ * would read the gradient as
  * logits. With {@code masked half}, runs of rows without a target alternate with runs that have one, as prompts and
  * completions do in a packed batch.
  */
@@ -98,6 +102,48 @@ final class TokenLogProbBenchmark {
                     tokens.checkForward(gate);
                     tokens.checkBackward(gate, gradient, ones, true);
                 });
+    }
+
+    /**
+     * A gradient in BF16 that overwrites its own F32 logits, as in a chunk of the LM head. Later calls read part of a
+     * gradient as logits, and take as long.
+     */
+    static Prepared narrowed(Fixture fixture) {
+        TokenLogProbBenchmark tokens = new TokenLogProbBenchmark(fixture);
+        if (!TokenLogProb.narrowsInPlace(fixture.device(), tokens.vocabulary)) {
+            throw new Dpo4jException(fixture.device().name() + " holds no row of " + tokens.vocabulary + " logits on chip");
+        }
+        Operand memory = fixture.updated(tokens.logits);
+        int[] sample = Fixture.sample(SAMPLES, tokens.rows);
+        double[][] before = IntStream.of(sample)
+                .mapToObj(row -> memory.row(row, tokens.vocabulary))
+                .toArray(double[][]::new);
+        return new Prepared(
+                turn -> TokenLogProb.forwardBackward(
+                        fixture.device(),
+                        LogitsGradient.narrowedInPlace(tokens.logits(turn), DType.BF16),
+                        tokens.results(turn),
+                        tokens.logits(turn),
+                        tokens.targets.at(turn),
+                        TokenLogProb.UNIT_GRADIENT,
+                        tokens.rows),
+                gate -> {
+                    for (int i = 0; i < sample.length; i++) {
+                        tokens.checkNarrowed(gate, sample[i], before[i]);
+                    }
+                });
+    }
+
+    private void checkNarrowed(Gate gate, int row, double[] before) {
+        int target = (int) targets.read(row);
+        Operand gradient = new Operand(
+                fixture.device(), logits.base(), logits.stride(), logits.copies(), 2 * logits.count(), Storage.BF16);
+        double[] numbers = {logprob.read(row), lse.read(row)};
+        gate.values("logprob, lse of row " + row, ReferenceTokenLogProb.forwardNumbers(before, target), numbers);
+        gate.values(
+                "d_logits of row " + row,
+                ReferenceTokenLogProb.backward(DType.BF16, before, target, numbers[1], 1, true),
+                gradient.read(2L * row * vocabulary, vocabulary));
     }
 
     private void forward(int turn) {

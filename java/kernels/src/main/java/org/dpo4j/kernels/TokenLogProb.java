@@ -84,7 +84,8 @@ public final class TokenLogProb {
     /**
      * The gradient of the logits, with the same rows.
      *
-     * @param address {@code dtype[.., vocabulary]}; may be the address of the logits if type and stride are the same
+     * @param address {@code dtype[.., vocabulary]}; may be the address of the logits if type and stride are the same, or
+     *     as in {@link #narrowedInPlace}
      * @param stride elements between rows
      * @param dtype any type, on every device
      */
@@ -93,6 +94,14 @@ public final class TokenLogProb {
         /** A gradient that overwrites the logits. */
         public static LogitsGradient inPlace(Logits logits) {
             return new LogitsGradient(logits.address, logits.stride, logits.dtype);
+        }
+
+        /**
+         * A gradient of 16 bits that overwrites F32 logits: each row is in the first half of its row of logits. Only for
+         * {@link #forwardBackward}, if {@link #narrowsInPlace}.
+         */
+        public static LogitsGradient narrowedInPlace(Logits logits, DType dtype) {
+            return new LogitsGradient(logits.address, 2 * logits.stride, dtype);
         }
 
         private void write(StructWriter params) {
@@ -123,6 +132,14 @@ public final class TokenLogProb {
     public static final long UNIT_GRADIENT = 0;
 
     private TokenLogProb() {}
+
+    /**
+     * Whether {@link #forwardBackward} may write a {@link LogitsGradient#narrowedInPlace} for this vocabulary: on cuda, if
+     * shared memory holds a row of F32 logits; on the cpu, always.
+     */
+    public static boolean narrowsInPlace(Device device, long vocabulary) {
+        return Native.dpo4j_token_logprob_narrows_in_place(device.context(), vocabulary);
+    }
 
     /**
      * {@code logprob[row] = z[row, targets[row]] - lse[row]}.

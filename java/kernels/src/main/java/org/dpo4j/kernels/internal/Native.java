@@ -156,6 +156,9 @@ public final class Native {
             @Cast("dpo4j_context*") long context,
             @Cast("const dpo4j_token_logprob_forward_backward_params*") long params);
 
+    public static native @Cast("bool") boolean dpo4j_token_logprob_narrows_in_place(
+            @Cast("const dpo4j_context*") long context, long vocabulary);
+
     public static native int dpo4j_column_sum(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_column_sum_params*") long params);
 
