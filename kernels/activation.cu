@@ -23,10 +23,14 @@ struct Factor {
   float value, slope;  // s and s'
 };
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+// t / (1 + t) or 1 / (1 + t), with t = exp(-|x|), which never overflows.
+__device__ __forceinline__ float sigmoid(float x) {
+  const float t = exp2_flushed(fabsf(x) * -kLog2E);
+  return (x < 0.0f ? t : 1.0f) * reciprocal(1.0f + t);
+}
 
 __device__ __forceinline__ Factor normal(float x) {
-  const float z = fabsf(x), power = exp2_flushed(x * x * (-0.5f * kLog2E)), t = quotient(1.0f, fmaf(kTailScale, z, 1.0f));
+  const float z = fabsf(x), power = exp2_flushed(x * x * (-0.5f * kLog2E)), t = reciprocal(fmaf(kTailScale, z, 1.0f));
   float p = tail_coefficient(kTailDegree);
 #pragma unroll
   for (int i = kTailDegree - 1; i >= 0; i--) p = fmaf(p, t, tail_coefficient(i));
@@ -39,7 +43,7 @@ __device__ __forceinline__ Factor normal_by_tanh(float x) {
   constexpr float kSlope = 1.5957691f;  // 2 sqrt(2 / pi)
   const float bounded = x > 16.0f ? 16.0f : x < -16.0f ? -16.0f : x, square = bounded * bounded;
   const float v = bounded * kSlope * fmaf(0.044715f, square, 1.0f);
-  const float t = exp2_flushed(fabsf(v) * -kLog2E), inverse = quotient(1.0f, 1.0f + t);
+  const float t = exp2_flushed(fabsf(v) * -kLog2E), inverse = reciprocal(1.0f + t);
   return {(v < 0.0f ? t : 1.0f) * inverse, t * inverse * inverse * kSlope * fmaf(3 * 0.044715f, square, 1.0f)};
 }
 
@@ -99,6 +103,17 @@ __global__ void __launch_bounds__(256) backward(T* gradients, const T* d_out, co
   });
 }
 
+// The threads of a block, for rows of so many items: a multiple of a warp from 128 to 256 with which the fewest threads have no item. 608 vectors are 4
+// blocks of 160 threads; they would be 3 of 256.
+int64_t threads_of(int64_t items) {
+  if (items <= 256) return divide_up(items, 32) * 32;
+  int64_t best = 256;
+  for (int64_t threads = 256 - 32; threads >= 128; threads -= 32) {
+    if (divide_up(items, threads) * threads < divide_up(items, best) * best) best = threads;
+  }
+  return best;
+}
+
 // One vector per thread, and as many blocks per row as that needs.
 struct Shape {
   dim3 grid, block;
@@ -109,7 +124,7 @@ template <class T>
 Shape shape_of(int64_t rows, int64_t width) {
   const int64_t vectors_end = whole_vectors_end_to_end(width, sizeof(T));
   const int64_t items = vectors_end > 0 ? divide_up(width, kVector) : width;
-  const int64_t threads = items >= 256 ? 256 : divide_up(items, 32) * 32;
+  const int64_t threads = threads_of(items);
   const int64_t blocks = divide_up(items, threads);
   return {dim3(rows, blocks < 65535 ? blocks : 65535), dim3(threads), vectors_end};
 }

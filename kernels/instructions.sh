@@ -85,6 +85,21 @@ token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
 overlaps='
 attention_forward_sm90a         forward    64     MUFU\.EX2'
 
+# Loads on their way at the same time. Columns: file; prefix of kernel names; min count of the instruction before the first store to global memory;
+# instruction. If the compiler moves a store in front of a load, a thread waits for the first load before it begins the next.
+ahead='
+copy_rows                       copy                          4      LDG\.E(\..*)?\.128.*
+scale_rows                      scale_row                     4      LDG\.E(\..*)?\.128.*
+embedding                       backward<__nv_bfloat16,__nv   8      LDG\.E(\..*)?\.128.*
+embedding                       backward<float,__nv           8      LDG\.E(\..*)?\.128.*
+column_sum                      add_columns                   8      LDG\.E(\..*)?\.128.*
+rope                            rotate<__nv_bfloat16,8        4      LDG\.E(\..*)?\.128.*
+activation                      forward<__nv_bfloat16,Function<0,true> 2 LDG\.E(\..*)?\.128.*
+rms_norm                        forward<__nv_bfloat16,32,4    4      LDG\.E(\..*)?\.128.*
+rms_norm                        forward<__nv_bfloat16,32,8    8      LDG\.E(\..*)?\.128.*
+rms_norm                        forward<__nv_bfloat16,128,4   4      LDG\.E(\..*)?\.128.*
+'
+
 # Files whose kernels release registers in some warps (setmaxnreg). These warps must not use the released registers.
 giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a lm_head_exponentials_sm90a'
 
@@ -101,7 +116,7 @@ disassemble() {
   ' >"$scratch/$1.ordered"
   awk '{ print $1, $2 }' "$scratch/$1.ordered" | sort | uniq -c >"$scratch/$1"
 }
-for file in $(awk 'NF > 0 { print $1 }' <<<"$rules" | sort -u); do disassemble "$file"; done
+for file in $(awk 'NF > 0 { print $1 }' <<<"$rules$ahead" | sort -u); do disassemble "$file"; done
 
 failed=0
 while read -r file name verb instruction; do
@@ -138,6 +153,21 @@ while read -r file name min instruction; do
     }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $min $instruction while products run" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$min" "$instruction" "while products run, $(cat "$scratch/found")"
 done <<<"$overlaps"
+while read -r file name min instruction; do
+  [ -n "$file" ] || continue
+  awk -v name="$name" -v min="$min" -v instruction="^($instruction)\$" '
+    index($1, name) != 1 { next }
+    !($1 in count) { count[$1] = 0 }
+    $2 ~ /^STG/ { stored[$1] = 1 }
+    !($1 in stored) && $2 ~ instruction { count[$1]++ }
+    END {
+      for (kernel in count) { kernels++; if (count[kernel] < min) { print "  " kernel ": " count[kernel]; wrong = 1 } }
+      if (kernels == 0) { print "  no kernel has that name"; wrong = 1 }
+      else if (!wrong) printf "%d kernels", kernels
+      exit wrong
+    }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $min $instruction before its first store" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$min" "$instruction" "before the first store, $(cat "$scratch/found")"
+done <<<"$ahead"
 for file in $giving; do
   awk -f "$directory/kept_registers.awk" "$scratch/$file.sass" | awk '
     { count++; if ($2 > max) max = $2; if ($2 > $1) { print "  " $3 ": " $2 " of " $1; wrong = 1 } }

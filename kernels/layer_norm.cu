@@ -36,20 +36,6 @@ int64_t parts_of(int64_t rows, int64_t width) {
   return part_count(rows, 128 * kBackwardWarps / (width <= kNarrowWidth ? 1 : kWide / kWarp));
 }
 
-// Distributes the columns of a row over a block as for_columns does: kept(i, column) for the first kKept vectors of a thread, then
-// step(Count<N>, column).
-template <int THREADS, class Kept, class Step>
-__device__ __forceinline__ void for_kept_columns(int64_t width, int64_t vectors_end, Kept kept, Step step) {
-#pragma unroll
-  for (int i = 0; i < kKept; i++) {
-    const int64_t column = (i * THREADS + static_cast<int64_t>(threadIdx.x)) * kVector;
-    if (column < vectors_end) kept(i, column);
-  }
-  const int64_t first = (kKept * THREADS + static_cast<int64_t>(threadIdx.x)) * kVector;
-  for (int64_t column = first; column < vectors_end; column += THREADS * kVector) step(Count<kVector>{}, column);
-  for (int64_t column = vectors_end + threadIdx.x; column < width; column += THREADS) step(Count<1>{}, column);
-}
-
 template <int THREADS, class T>
 __device__ __forceinline__ void clear_padding(T* row, int64_t mean_width, int64_t width) {
   for (int64_t column = mean_width + threadIdx.x; column < width; column += THREADS) store_one(row + column, 0.0f);
@@ -78,7 +64,7 @@ template <class T, int THREADS, bool RESIDUAL>
 __global__ void __launch_bounds__(THREADS, kForwardWarps* kWarp / THREADS) forward(Forward<T> params) {
   const int64_t begin = blockIdx.x * params.width;
   const T* const x = (RESIDUAL ? params.sum : params.x) + begin;
-  const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS>(params.mean_width, params.vectors_end, kept, step); };
+  const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS, kKept>(params.mean_width, params.vectors_end, kept, step); };
   const auto read = [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     const int64_t at = begin + column;
@@ -169,7 +155,7 @@ __device__ __forceinline__ void write_row(const Backward<T>& params, const Backw
 template <class T, int THREADS>
 __global__ void __launch_bounds__(THREADS, kBackwardWarps* kWarp / THREADS) backward(Backward<T> params) {
   float *const part_weight = params.parts + 2 * blockIdx.x * params.width, *const part_bias = part_weight + params.width;
-  const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS>(params.mean_width, params.vectors_end, kept, step); };
+  const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS, kKept>(params.mean_width, params.vectors_end, kept, step); };
   const auto clear = [&](auto n, int64_t column) {
     store<decltype(n)::value>(part_weight + column, {});
     store<decltype(n)::value>(part_bias + column, {});

@@ -18,9 +18,18 @@ __device__ __forceinline__ float exp2_flushed(float x) {
   return y;
 }
 
+// rcp.approx.ftz (PTX ISA 9.0, 9.7.3.8): 1 / x in one instruction, with a relative error of 2^-23, for normal numbers x up to 2^126. The division
+// with correct rounding takes eight more instructions and a branch.
+__device__ __forceinline__ float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 #else
 
 using cuda_emulation::exp2_flushed;
+inline float reciprocal(float x) { return 1.0f / x; }
 
 #endif
 

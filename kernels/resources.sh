@@ -13,8 +13,8 @@ cuobjdump=$(cuda_tool "$build" cuobjdump)
 # kernel counts. With 256 threads per block, 64, 80 or 128 registers allow four, three or two resident blocks per SM. preference_loss and
 # unpaired_loss launch one block of 256, so occupancy does not limit their registers. The kernels for sm_90a have 384 threads and one block per SM.
 # attention_*_mma has two blocks of 128 threads per SM, which hold their sums in registers. sample_tokens has two blocks of 512 threads, as its
-# shared memory allows. rms_norm has blocks of one warp for narrow rows: an SM of sm_120 holds 24 of them, which leaves 80 registers. layer_norm has
-# 24 warps per SM in forward and 12 in backward, which keep rows and sums in registers.
+# shared memory allows. rms_norm and layer_norm keep rows and sums in registers: of bf16 they have 16
+# to 40 warps per SM in forward, and 12 in backward; rms_norm's backward has 8 for rows of more than 4096 columns or of fp32.
 budgets='
 attention_forward_mma.cu           (           255
 attention_backward_mma.cu          (           255
@@ -40,9 +40,15 @@ uniform_noise.cu                   (            64
 quantize_4bit.cu                   (            64
 dequantize_4bit.cu                 (            64
 column_sum.cu                      (            64
-embedding.cu                       (            48
+embedding.cu                       (            80
+rope.cu                            (            80
+copy_rows.cu                       (            40
+scale_rows.cu                      (            40
 rms_norm.cu                        (            64
-rms_norm.cu                        32,          80
+rms_norm.cu                        forward<bf16 128
+rms_norm.cu                        forward<floa 168
+rms_norm.cu                        backward<bf1 216
+rms_norm.cu                        backward<flo 255
 layer_norm.cu                      (            80
 layer_norm.cu                      backward<    168
 sample_tokens.cu                   (            64

@@ -11,6 +11,11 @@
 namespace dpo4j::cuda {
 namespace {
 
+constexpr int kMaxThreads = 256;
+
+// The heads whose columns a thread loads before it rotates them: two halves each, so four loads are on their way.
+constexpr int kHeads = 2;
+
 struct Rows {
   const int32_t* positions;
   const float *cosine, *sine;
@@ -18,33 +23,78 @@ struct Rows {
   float direction;  // 1 forward, -1 backward
 };
 
-// A block rotates a row. A thread rotates N consecutive columns of the first half with those of the second half.
+template <int N>
+struct Angles {
+  Vec<N> cosine, sine;
+};
+
+// A position outside the tables has angles of NaN.
+template <int N>
+__device__ __forceinline__ Angles<N> load_angles(const Rows& rows, int64_t position, int64_t column) {
+  if (position >= 0 && position < rows.positions_end) {
+    const int64_t at = position * rows.half + column;
+    return {load<N>(rows.cosine + at), load<N>(rows.sine + at)};
+  }
+  Angles<N> angles;
+#pragma unroll
+  for (int k = 0; k < N; k++) angles.cosine[k] = angles.sine[k] = NAN;
+  return angles;
+}
+
+// Rotates N columns of the first half of some heads with those of the second half. The heads are loaded before the angles, whose address depends on
+// the position.
 template <class T, int N>
-__global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
+__device__ __forceinline__ void rotate_heads(T* heads, const Rows& rows, int64_t position, int64_t column, int64_t first_head) {
+  Held<N, T> a[kHeads] = {}, b[kHeads] = {};
+#pragma unroll
+  for (int i = 0; i < kHeads; i++) {
+    const int64_t head = first_head + i * blockDim.y;
+    if (head >= rows.heads) continue;
+    const T* const first = heads + head * rows.head_width + column;
+    a[i] = hold<N>(first);
+    b[i] = hold<N>(first + rows.half);
+  }
+  const Angles<N> angles = load_angles<N>(rows, position, column);
+#pragma unroll
+  for (int i = 0; i < kHeads; i++) {
+    const int64_t head = first_head + i * blockDim.y;
+    if (head >= rows.heads) continue;
+    const Vec<N> x1 = values(a[i]), x2 = values(b[i]);
+    Vec<N> rotated_1, rotated_2;
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+      const float sine = rows.direction * angles.sine[k];
+      rotated_1[k] = x1[k] * angles.cosine[k] - x2[k] * sine;
+      rotated_2[k] = x2[k] * angles.cosine[k] + x1[k] * sine;
+    }
+    T* const first = heads + head * rows.head_width + column;
+    store<N>(first, rotated_1);
+    store<N>(first + rows.half, rotated_2);
+  }
+}
+
+// A block rotates a row. Thread (x, y) has the columns of vector x of the halves, in heads y, y + blockDim.y, ...: so it divides nothing.
+template <class T, int N>
+__global__ void __launch_bounds__(kMaxThreads, sizeof(T) == 2 ? 4 : 3) rotate(T* x, Rows rows) {
   const int64_t row = blockIdx.x;
   const int64_t position = rows.positions[row];
   T* const heads = x + row * rows.row_stride;
-  if (position < 0 || position >= rows.positions_end) {
-    for (int64_t column = threadIdx.x; column < rows.heads * rows.head_width; column += blockDim.x) store<1>(heads + column, Vec<1>{{NAN}});
-    return;
+  for (int64_t column = threadIdx.x * N; column < rows.half; column += blockDim.x * N) {
+    for (int64_t head = threadIdx.y; head < rows.heads; head += kHeads * blockDim.y)
+      rotate_heads<T, N>(heads, rows, position, column, head);
   }
-  const int32_t groups = static_cast<int32_t>(rows.half / N), items = static_cast<int32_t>(rows.heads) * groups;
-  for (int32_t item = threadIdx.x; item < items; item += blockDim.x) {
-    const int64_t head = item / groups, column = item % groups * N;
-    T* first = heads + head * rows.head_width + column;
-    T* second = first + rows.half;
-    const int64_t angle = position * rows.half + column;
-    const Vec<N> a = load<N>(first), b = load<N>(second), c = load<N>(rows.cosine + angle), s = load<N>(rows.sine + angle);
-    Vec<N> rotated_a, rotated_b;
-#pragma unroll
-    for (int k = 0; k < N; k++) {
-      const float sine = rows.direction * s[k];
-      rotated_a[k] = a[k] * c[k] - b[k] * sine;
-      rotated_b[k] = b[k] * c[k] + a[k] * sine;
+  if (position >= 0 && position < rows.positions_end) return;
+  for (int64_t head = threadIdx.y; head < rows.heads; head += blockDim.y) {
+    for (int64_t column = 2 * rows.half + threadIdx.x; column < rows.head_width; column += blockDim.x) {
+      store<1>(heads + head * rows.head_width + column, Vec<1>{{NAN}});
     }
-    store<N>(first, rotated_a);
-    store<N>(second, rotated_b);
   }
+}
+
+// The threads of a block: all vectors of the halves, and half of the heads, as far as a block may have threads.
+dim3 threads_of(int64_t vectors, int64_t heads) {
+  const int64_t x = vectors < kMaxThreads ? vectors : kMaxThreads, max_y = kMaxThreads / x, y = divide_up(heads, kHeads);
+  return dim3(x, y < max_y ? y : max_y);
 }
 
 template <class T>
@@ -53,9 +103,8 @@ int launch_rotate(const LaunchContext& context, const Rope& x) {
   const Rows rows{x.positions, x.cosine, x.sine, x.heads, x.head_width, half, x.row_stride, x.positions_end, x.backward ? -1.0f : 1.0f};
   // If heads and halves are multiples of the vector, halves are 16-byte aligned in the tensor and in the tables.
   const bool vectors = x.head_width % kVector == 0 && half % kVector == 0;
-  const int64_t items = x.heads * half / (vectors ? kVector : 1);
-  return launch(context, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x),
-                rows);
+  return launch(context, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), threads_of(vectors ? half / kVector : half, x.heads), 0,
+                static_cast<T*>(x.x), rows);
 }
 
 }  // namespace

@@ -11,20 +11,11 @@ constexpr int kRowsPerBlock = 8;
 
 // A warp scales a row. Each element is read and written by the same thread, so out may alias in.
 template <class T>
-__global__ void __launch_bounds__(32 * kRowsPerBlock)
+__global__ void __launch_bounds__(32 * kRowsPerBlock, 6)
     scale_row(T* out, const T* in, const float* scale, int64_t rows, int64_t width, int64_t vectors_end) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
   if (row >= rows) return;
-  T* to = out + row * width;
-  const T* from = in + row * width;
-  const float factor = scale[row];
-  for_columns(width, vectors_end, threadIdx.x, 32, [&](auto n, int64_t column) {
-    constexpr int N = decltype(n)::value;
-    Vec<N> v = load<N>(from + column);
-#pragma unroll
-    for (int k = 0; k < N; k++) v[k] *= factor;
-    store<N>(to + column, v);
-  });
+  map_columns(out + row * width, in + row * width, width, vectors_end, threadIdx.x, 32, Scaled<T>{scale[row]});
 }
 
 template <class T>

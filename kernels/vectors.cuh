@@ -139,6 +139,44 @@ __device__ __forceinline__ void store(T* address, const Vec<N>& v) {
 
 constexpr int kVector = 8;  // 16 bytes of bf16, 32 bytes of fp32
 
+// kVector elements in registers, in their storage type T. Elements of 16 bits take half the registers of a Vec.
+template <class T>
+struct Stored {
+  Packed16<T> parts[kVector / kPer16Bytes<T>];
+};
+
+// N elements that were loaded and are not used yet.
+template <int N, class T>
+using Held = std::conditional_t<N == kVector, Stored<T>, Vec<N>>;
+
+template <int N, class T>
+__device__ __forceinline__ Held<N, T> hold(const T* address) {
+  if constexpr (N == kVector) {
+    Stored<T> held;
+#pragma unroll
+    for (int i = 0; i < kVector / kPer16Bytes<T>; i++) held.parts[i] = reinterpret_cast<const Packed16<T>*>(address)[i];
+    return held;
+  } else {
+    return load<N>(address);
+  }
+}
+
+template <int N>
+__device__ __forceinline__ Vec<N> values(const Vec<N>& held) {
+  return held;
+}
+template <class T>
+__device__ __forceinline__ Vec<kVector> values(const Stored<T>& held) {
+  Vec<kVector> v;
+#pragma unroll
+  for (int i = 0; i < kVector; i += kPer16Bytes<T>) {
+    const Vec<kPer16Bytes<T>> part = unpack<T>(held.parts[i / kPer16Bytes<T>]);
+#pragma unroll
+    for (int k = 0; k < kPer16Bytes<T>; k++) v[i + k] = part[k];
+  }
+  return v;
+}
+
 // Distributes the columns of a row over `threads` threads: step(Count<N>, column) for vectors in [0, vectors_end), step(Count<1>, column)
 // from there to width. The columns of a thread, and their order, depend only on width and threads.
 template <int N = kVector, class Step>
@@ -146,6 +184,46 @@ __device__ __forceinline__ void for_columns(int64_t width, int64_t vectors_end, 
   for (int64_t column = thread * N; column < vectors_end; column += threads * N) step(Count<N>{}, column);
   for (int64_t column = vectors_end + thread; column < width; column += threads) step(Count<1>{}, column);
 }
+
+// to[column] = map(from[column]) for the columns of a row, which a warp or block distributes as for_columns does. map takes 16 bytes of elements, or
+// one element, as they are stored. A thread loads kMapped vectors before it stores the first, because a store might change what a later load
+// reads: with one at a time, a thread has 16 bytes on their way. `to` may be `from`.
+constexpr int kMapped = 4;
+template <class T, class Map>
+__device__ __forceinline__ void map_columns(T* to, const T* from, int64_t width, int64_t vectors_end, int64_t thread, int64_t threads,
+                                            Map map) {
+  constexpr int N = kPer16Bytes<T>;
+  const int64_t stride = threads * N;
+  for (int64_t begin = thread * N; begin < vectors_end; begin += kMapped * stride) {
+    Packed16<T> v[kMapped] = {};
+#pragma unroll
+    for (int i = 0; i < kMapped; i++) {
+      if (begin + i * stride < vectors_end) v[i] = *reinterpret_cast<const Packed16<T>*>(from + begin + i * stride);
+    }
+#pragma unroll
+    for (int i = 0; i < kMapped; i++) {
+      if (begin + i * stride < vectors_end) *reinterpret_cast<Packed16<T>*>(to + begin + i * stride) = map(v[i]);
+    }
+  }
+  for (int64_t column = vectors_end + thread; column < width; column += threads) to[column] = map(from[column]);
+}
+
+// A map of map_columns: elements times a factor.
+template <class T>
+struct Scaled {
+  float factor;
+  __device__ __forceinline__ Packed16<T> operator()(const Packed16<T>& packed) const {
+    Vec<kPer16Bytes<T>> v = unpack<T>(packed);
+#pragma unroll
+    for (int k = 0; k < kPer16Bytes<T>; k++) v[k] *= factor;
+    return pack<T>(v);
+  }
+  __device__ __forceinline__ T operator()(const T& element) const {
+    T scaled;
+    store_one(&scaled, load_one(&element) * factor);
+    return scaled;
+  }
+};
 
 // The column where the whole vectors of a 16-byte aligned row end.
 inline __host__ __device__ int64_t whole_vectors(int64_t width, int n = kVector) { return width / n * n; }

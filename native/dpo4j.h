@@ -191,9 +191,10 @@ typedef struct dpo4j_embedding_backward_params {
   int32_t dtype;
 } dpo4j_embedding_backward_params;
 
-/* d_table[distinct[s]] += scale * sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The caller
-   sorts on the host, once per batch; the fixed order makes the sum deterministic. If the range of s is empty, distinct[s] is not read and
-   no row of d_table changes. So `segments` can be padded, for example to the number of rows. */
+/* d_table[distinct[s]] += scale * sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), for s in [0, segments). The caller sorts on the host,
+   once per batch. Rows are added in the order of the range; the device may cut a range into parts, whose sums it adds in order. So the sum is
+   deterministic, and its bits depend on the range alone. If the range of s is empty, distinct[s] is not read and no row of d_table changes. So
+   `segments` can be padded, for example to the number of rows. */
 DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, const dpo4j_embedding_backward_params* params);
 
 /* ---- copy_rows: gather rows, scatter rows, or both ----------------------------------------------------------------------------------- */

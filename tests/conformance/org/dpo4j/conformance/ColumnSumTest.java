@@ -24,6 +24,9 @@ class ColumnSumTest {
     void manyRowsAndColumns(On on) {
         check(on, 1021, 72, true);
         check(on, 5, 50_257, true);
+        // More rows than the threads of a block load at once, in a narrow matrix and in a wide one.
+        check(on, 2100, 75, true);
+        check(on, 70, 8200, true);
     }
 
     /** Sums are added to existing values: {@code rows} products and one more addition. Rows have a gap between them. */

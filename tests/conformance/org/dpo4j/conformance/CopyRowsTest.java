@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 
 class CopyRowsTest {
-    private static final int[] WIDTHS = {1, 7, 8, 31, 64, 130};
+    private static final int[] WIDTHS = {1, 7, 8, 31, 64, 130, 1000, 2056};
 
     @OnEachDType
     @Tag("small")

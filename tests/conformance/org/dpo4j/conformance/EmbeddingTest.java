@@ -16,7 +16,9 @@ class EmbeddingTest {
     @OnEachDType
     @Tag("small")
     void forward(On on) {
-        int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {4, 9, 8}, {9, 2, 31}, {17, 50, 64}, {3, 7, 130}, {0, 3, 8}};
+        int[][] shapes = {
+            {1, 1, 1}, {5, 3, 7}, {4, 9, 8}, {9, 2, 31}, {17, 50, 64}, {3, 7, 130}, {5, 3, 2056}, {0, 3, 8}
+        };
         for (int[] shape : shapes) {
             forward(on, shape[0], shape[1], shape[2], 1);
             forward(on, shape[0], shape[1], shape[2], 4.90625f);
@@ -57,7 +59,17 @@ class EmbeddingTest {
     @OnEachDType
     @Tag("small")
     void backward(On on) {
-        int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {40, 4, 8}, {9, 20, 31}, {17, 50, 64}, {70, 1, 130}};
+        int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {40, 4, 8}, {9, 20, 31}, {17, 50, 64}, {70, 1, 130}, {90, 60, 8}};
+        backward(on, shapes);
+    }
+
+    /** Ranges of more than 128 rows are cut into parts, and those of more than 1024 into parts that are added eight at a time. */
+    @OnEachDType
+    void backwardOfFrequentIndices(On on) {
+        backward(on, new int[][] {{128, 1, 8}, {129, 1, 8}, {300, 2, 40}, {700, 3, 31}, {1200, 1, 264}, {3000, 40, 8}});
+    }
+
+    private static void backward(On on, int[][] shapes) {
         for (int[] shape : shapes) {
             backward(on, shape[0], shape[1], shape[2], 1, on.dtype());
             backward(on, shape[0], shape[1], shape[2], 1, DType.F32);
@@ -119,6 +131,46 @@ class EmbeddingTest {
                     dTable.values(),
                     expected,
                     i -> Tolerance.stored(dTableType, expected[i], Tolerance.sum(rows + 2, magnitudes[i])));
+        }
+    }
+
+    /** The bits of a sum are the same wherever its range begins, and whatever other ranges there are. */
+    @OnEachDType
+    void aSumDependsOnItsRangeAlone(On on) {
+        int rows = 500;
+        int others = 77;
+        int width = 40;
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor dOut = tensors.input("d_out", on.dtype(), rows, width, new Draw(6).normal(rows * width, 1));
+            double[] initial = new double[2 * width];
+            Tensor alone = tensors.updated("d_table of one", DType.F32, 2, width, initial)
+                    .writes(row -> row == 1);
+            Tensor beside = tensors.updated("d_table of two", DType.F32, 2, width, initial);
+            int[] behind = IntStream.range(0, others + rows)
+                    .map(i -> Math.floorMod(i - others, rows))
+                    .toArray();
+            Tensor order = tensors.input("order", behind);
+            Tensor offsets = tensors.input("offsets", 0, others, others + rows);
+            Tensor distinct = tensors.input("distinct", 0, 1);
+            tensors.run(device -> {
+                Embedding.backward(
+                        device,
+                        new Embedding.Table(beside.address(), width, 1, DType.F32),
+                        dOut.address(),
+                        new Embedding.SortedRows(order.address(), offsets.address(), distinct.address(), 2),
+                        on.dtype());
+                Embedding.backward(
+                        device,
+                        new Embedding.Table(alone.address(), width, 1, DType.F32),
+                        dOut.address(),
+                        new Embedding.SortedRows(
+                                order.address(),
+                                offsets.address() + Integer.BYTES,
+                                distinct.address() + Integer.BYTES,
+                                1),
+                        on.dtype());
+            });
+            Expect.exactly("row 1", alone.row(1), beside.row(1));
         }
     }
 

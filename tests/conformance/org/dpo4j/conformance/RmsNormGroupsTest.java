@@ -26,7 +26,10 @@ class RmsNormGroupsTest {
         new Case(5, 2, 7, 7, 14, 15, 1),
         new Case(2, 1, 24, 20, 40, 24, 0),
         new Case(2, 2, 520, 517, 1048, 1040, 1),
-        new Case(40, 3, 32, 32, 96, 96, 0)
+        new Case(40, 3, 32, 32, 96, 96, 0),
+        // More groups than a block has, and more in all than there are warps that sum the gradient of the weight.
+        new Case(3, 9, 136, 130, 1232, 1224, 1),
+        new Case(200, 9, 16, 16, 144, 152, 0)
     };
 
     /** Sizes of a call. Weights are multiples of 2^-10, so that {@code weight + offset} is exact. */

@@ -17,8 +17,12 @@ class RmsNormPaddingTest {
     private static final float EPSILON = 1e-5f;
     private static final int ROWS = 5;
 
-    /** Elements of a row without padding, and with it. 512 is the max width of the kernel for narrow rows. */
-    private static final int[][] WIDTHS = {{1, 8}, {6, 8}, {35, 40}, {9, 24}, {510, 520}, {4999, 5000}};
+    /**
+     * Elements of a row without padding, and with it. The kernels change at widths of 128, 1024, 2048 and 4096.
+     */
+    private static final int[][] WIDTHS = {
+        {1, 8}, {6, 8}, {35, 40}, {9, 24}, {510, 520}, {1030, 1032}, {2050, 2056}, {4999, 5000}
+    };
 
     private static double[] pad(double[] values, int width, int padded) {
         double[] all = new double[values.length / width * padded];

@@ -67,7 +67,10 @@ class RmsNormTest {
 
     @OnEachDType
     void forwardOfWideRows(On on) {
-        int[][] shapes = {{3, 127}, {2, 512}, {2, 520}, {3, 1023}, {90, 40}, {2, 4096}, {1, 5003}};
+        int[][] shapes = {
+            {3, 127}, {5, 136}, {2, 512}, {5, 576}, {3, 1023}, {5, 1032}, {3, 2048}, {90, 40}, {2, 2056}, {2, 4096},
+            {1, 5003}, {2, 8200}
+        };
         for (int[] shape : shapes) {
             forward(on, shape[0], shape[1], new Draw(shape[1]).normal(shape[0] * shape[1], 2));
         }
@@ -122,7 +125,7 @@ class RmsNormTest {
     @OnEachDType
     @Tag("small")
     void forwardOfSums(On on) {
-        for (int[] shape : new int[][] {{1, 1}, {3, 7}, {2, 64}, {2, 520}, {1, 5003}, {0, 8}}) {
+        for (int[] shape : new int[][] {{1, 1}, {3, 7}, {2, 64}, {5, 520}, {2, 1032}, {1, 2056}, {1, 5003}, {0, 8}}) {
             forwardSum(on, shape[0], shape[1]);
         }
     }
@@ -172,7 +175,23 @@ class RmsNormTest {
 
     @OnEachDType
     void backwardOfWideRows(On on) {
-        int[][] shapes = {{3, 127}, {300, 40}, {2, 1023}, {700, 9}, {2, 4096}, {1, 5003}, {3, 9000}, {2, 12_288}};
+        // Of up to 1024, 4096 and more columns, with several rows for each of 1536 warps and of 384 or 128 blocks.
+        int[][] shapes = {
+            {3, 127},
+            {300, 40},
+            {2, 1023},
+            {3300, 9},
+            {1600, 24},
+            {7, 576},
+            {390, 1032},
+            {3, 2048},
+            {390, 2056},
+            {2, 4096},
+            {1, 5003},
+            {130, 4104},
+            {3, 9000},
+            {2, 12_288}
+        };
         for (int[] shape : shapes) {
             backward(on, shape[0], shape[1], true);
         }
@@ -244,8 +263,12 @@ class RmsNormTest {
 
     @OnEachDType
     void aRowDoesNotDependOnOtherRows(On on) {
-        int rows = 37;
-        int width = 100;
+        for (int width : new int[] {100, 576, 1032, 2056}) {
+            aRowDoesNotDependOnOtherRows(on, 37, width);
+        }
+    }
+
+    private static void aRowDoesNotDependOnOtherRows(On on, int rows, int width) {
         double[] values = new Draw(3).normal(rows * width, 2);
         double[] weights = new Draw(4).normal(width, 1);
         long[] together = bits(on, rows, values, weights);

@@ -30,6 +30,9 @@ class RopeTest {
         {2, 4, 64, 64, 0},
         {4, 2, 8, 8, 16},
         {7, 2, 128, 128, 8},
+        // More heads, and more columns, than the threads of a block have at once.
+        {2, 70, 128, 128, 0},
+        {2, 3, 600, 600, 8},
         {0, 2, 8, 8, 0}
     };
 

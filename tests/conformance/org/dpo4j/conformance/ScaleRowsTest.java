@@ -8,7 +8,7 @@ import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 class ScaleRowsTest {
-    private static final int[] WIDTHS = {1, 7, 8, 31, 64, 130, 1000};
+    private static final int[] WIDTHS = {1, 7, 8, 31, 64, 130, 1000, 2056};
 
     @OnEachDType
     @Tag("small")

@@ -193,7 +193,8 @@ public final class Tolerance {
      * For the logistic kinds, s = 1 / (1 + t) or t / (1 + t), with t = exp(-|v|). A relative error r of t is r (1 - s) of
      * s.
      *
-     * <p>SiLU: v = x is exact. A sum and a division follow. s' = s (1 - s), with a subtraction and a product.
+     * <p>SiLU: v = x is exact. A sum, a reciprocal of two units in the last place and a product follow. s' = s (1 - s), with
+     * a subtraction and a product.
      *
      * <p>GELU by tanh: v has six roundings, of two constants and four operations. s has a sum, a reciprocal of two units in
      * the last place, and a product. s' = t / (1 + t)^2 v' has two such sums and reciprocals, four products, and five
@@ -209,7 +210,7 @@ public final class Tolerance {
         double slope = ReferenceActivation.slope(kind, x);
         switch (kind) {
             case SILU: {
-                double ofValue = exponential(x) * s * (1 - s) + 3 * U * s;
+                double ofValue = exponential(x) * s * (1 - s) + 6 * U * s;
                 return new FactorError(ofValue, ofValue * (1 - s) + s * (ofValue + 2 * U));
             }
             case GELU_TANH: {
@@ -229,11 +230,11 @@ public final class Tolerance {
 
     /**
      * x s up: the error of s, and two products. An exponential below the normal numbers may be flushed to 0: then |x s| is
-     * below 2^-120.
+     * below 2^-119, because |x| is below 88 where SiLU's exponential is 2^-126.
      */
     public static double activation(Kind kind, double x, double up) {
         double y = x * up * ReferenceActivation.factor(kind, x);
-        return Math.abs(x * up) * factorError(kind, x).ofValue + 2 * U * Math.abs(y) + 0x1p-120 * Math.abs(up);
+        return Math.abs(x * up) * factorError(kind, x).ofValue + 2 * U * Math.abs(y) + 0x1p-119 * Math.abs(up);
     }
 
     /**

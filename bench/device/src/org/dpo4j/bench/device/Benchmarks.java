@@ -3,6 +3,7 @@ package org.dpo4j.bench.device;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.dpo4j.bench.device.Benchmark.Count;
 import org.dpo4j.bench.device.Benchmark.Preparation;
 import org.dpo4j.bench.device.Benchmark.Shapes;
@@ -43,14 +44,21 @@ final class Benchmarks {
                     "rows 5, vocabulary 208, logits F32",
                     "rows 8, vocabulary 208, logits F32, masked half"));
 
-    private static final Shapes ROWS =
-            onGpu(shapes("rows 16384, width 4096, dtype BF16", "rows 16384, width 896, dtype BF16"), rowsTiny());
+    private static final Shapes ROWS = onGpu(
+            shapes(
+                    "rows 16384, width 4096, dtype BF16",
+                    "rows 16384, width 2048, dtype BF16",
+                    "rows 16384, width 896, dtype BF16",
+                    "rows 16384, width 576, dtype BF16"),
+            rowsTiny());
 
     /** The last are the norms of Qwen3-8B's queries, in rows of queries, keys and values, with Gemma's offset. */
     private static final Shapes RMS_NORM = onGpu(
             shapes(
                     "rows 16384, width 4096, dtype BF16",
+                    "rows 16384, width 2048, dtype BF16",
                     "rows 16384, width 896, dtype BF16",
+                    "rows 16384, width 576, dtype BF16",
                     "rows 16384, groups 32, width 128, x_stride 5120, out_stride 6144, weight_offset 1, dtype BF16"),
             shapes(
                     "rows 9, width 40, dtype F32",
@@ -152,6 +160,7 @@ final class Benchmarks {
             shapes(
                     "rows 16384, width 14336, kind silu, inputs 2, dtype BF16",
                     "rows 16384, width 4864, kind silu, inputs 2, dtype BF16",
+                    "rows 16384, width 1536, kind silu, inputs 2, dtype BF16",
                     "rows 16384, width 9216, kind gelu_tanh, inputs 2, dtype BF16",
                     "rows 16384, width 3072, kind gelu_tanh, inputs 1, dtype BF16",
                     "rows 16384, width 10240, kind gelu_erf, inputs 1, dtype BF16"),
@@ -162,10 +171,15 @@ final class Benchmarks {
     private static final Shapes EMBEDDING = onGpu(
             shapes(
                     "rows 16384, width 4096, vocabulary 128256, dtype BF16",
-                    "rows 16384, width 4096, vocabulary 128256, scale 64, dtype BF16"),
+                    "rows 16384, width 4096, vocabulary 128256, scale 64, dtype BF16",
+                    "rows 16384, width 896, vocabulary 151936, dtype BF16"),
             shapes(
                     "rows 8, width 40, vocabulary 37, dtype F32",
                     "rows 8, width 40, vocabulary 37, scale 6, dtype F32"));
+    /** The same, and one index that occurs more often than the others. */
+    private static final Shapes EMBEDDING_BACKWARD = onGpu(
+            added(EMBEDDING.gpu(), "rows 16384, width 4096, vocabulary 128256, frequent 1024, dtype BF16"),
+            added(EMBEDDING.tiny(), "rows 168, width 40, vocabulary 37, frequent 160, dtype F32"));
 
     private static final Shapes SAMPLING = new Shapes(
             shapes(
@@ -292,10 +306,10 @@ final class Benchmarks {
             moving("embedding_forward", s -> 2 * matrix(s), Roofline.COPY, RowsBenchmark::embeddingForward, EMBEDDING),
             moving(
                     "embedding_backward",
-                    s -> matrix(s) + 8.0 * elements(s, "rows", "width") / 4,
+                    s -> matrix(s) + 8 * RowsBenchmark.ranges(s) * s.at("width"),
                     Roofline.COPY,
                     RowsBenchmark::embeddingBackward,
-                    EMBEDDING),
+                    EMBEDDING_BACKWARD),
             moving("copy_rows", s -> 2 * matrix(s), Roofline.COPY, RowsBenchmark::copyRows, ROWS),
             moving("scale_rows", s -> 2 * matrix(s), Roofline.COPY, RowsBenchmark::scaleRows, ROWS),
             moving(
@@ -303,7 +317,14 @@ final class Benchmarks {
                     Benchmarks::matrix,
                     Roofline.COPY,
                     RowsBenchmark::columnSum,
-                    onGpu(shapes("rows 1024, width 128256, dtype BF16"), rowsTiny())),
+                    onGpu(
+                            shapes(
+                                    "rows 1024, width 128256, dtype BF16",
+                                    "rows 16384, width 4096, dtype BF16",
+                                    "rows 16384, width 2048, dtype BF16",
+                                    "rows 16384, width 896, dtype BF16",
+                                    "rows 16384, width 576, dtype BF16"),
+                            rowsTiny())),
             moving(
                     "gradient_norm",
                     s -> 4 * s.at("count"),
@@ -366,6 +387,10 @@ final class Benchmarks {
 
     private static List<Shape> shapes(String... texts) {
         return Arrays.stream(texts).map(Shape::of).toList();
+    }
+
+    private static List<Shape> added(List<Shape> shapes, String more) {
+        return Stream.concat(shapes.stream(), Stream.of(Shape.of(more))).toList();
     }
 
     private static List<Shape> rowsTiny() {
@@ -439,7 +464,8 @@ final class Benchmarks {
                 onGpu(
                         shapes(
                                 "rows 16384, heads 40, width 128, dtype BF16",
-                                "rows 16384, heads 16, width 64, dtype BF16"),
+                                "rows 16384, heads 16, width 64, dtype BF16",
+                                "rows 16384, heads 12, width 64, dtype BF16"),
                         shapes("rows 7, heads 3, width 16, dtype F32", "rows 7, heads 3, width 16, dtype BF16")));
     }
 

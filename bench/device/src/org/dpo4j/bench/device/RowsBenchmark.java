@@ -90,40 +90,64 @@ final class RowsBenchmark {
         });
     }
 
+    /** The rows of the first index, if a shape has an index that occurs more often than the others. */
+    private static int frequent(Shape shape) {
+        return shape.countOr("frequent", 0);
+    }
+
+    /** The indices that occur. */
+    static int ranges(Shape shape) {
+        int frequent = frequent(shape);
+        return ((int) shape.at("rows") - frequent) / OCCURRENCES + (frequent > 0 ? 1 : 0);
+    }
+
+    /**
+     * The rows of an index are far apart: those of the others {@code distinct} rows, and behind all of them those of the
+     * frequent one.
+     */
     static Prepared embeddingBackward(Fixture fixture) {
         int rows = fixture.count("rows");
         int width = fixture.count("width");
-        int distinct = rows / OCCURRENCES;
+        int frequent = frequent(fixture.shape());
+        int distinct = (rows - frequent) / OCCURRENCES;
+        int ranges = ranges(fixture.shape());
         float scale = scale(fixture);
         Operand dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
         Operand dOut = fixture.normal(1, (long) rows * width);
-        Operand order = fixture.ints(IntStream.range(0, rows)
-                .map(i -> i % OCCURRENCES * distinct + i / OCCURRENCES)
-                .toArray());
-        Operand offsets = fixture.ints(
-                IntStream.rangeClosed(0, distinct).map(s -> OCCURRENCES * s).toArray());
+        int[] sorted = IntStream.concat(
+                        IntStream.range(rows - frequent, rows),
+                        IntStream.range(0, rows - frequent).map(i -> i % OCCURRENCES * distinct + i / OCCURRENCES))
+                .toArray();
+        int first = ranges - distinct;
+        int[] begins = IntStream.rangeClosed(0, ranges)
+                .map(s -> s < first ? 0 : frequent + OCCURRENCES * (s - first))
+                .toArray();
+        Operand order = fixture.ints(sorted);
+        Operand offsets = fixture.ints(begins);
         Operand indices =
-                fixture.ints(IntStream.range(0, distinct).map(s -> 2 * s).toArray());
+                fixture.ints(IntStream.range(0, ranges).map(s -> 2 * s).toArray());
         return new Prepared(
                 turn -> Embedding.backward(
                         fixture.device(),
                         new Embedding.Table(dTable.at(turn), width, scale, DType.F32),
                         dOut.at(turn),
-                        new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), distinct),
+                        new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), ranges),
                         fixture.dtype()),
                 gate -> {
-                    for (int s : fixture.sample(distinct)) {
+                    for (int s : IntStream.concat(IntStream.range(0, first), IntStream.of(fixture.sample(ranges)))
+                            .toArray()) {
                         double[] sums = new double[width];
                         double[] magnitudes = new double[width];
-                        for (int i = 0; i < OCCURRENCES; i++) {
-                            double[] terms = dOut.row((long) i * distinct + s, width);
-                            Arrays.setAll(sums, j -> sums[j] + scale * terms[j]);
-                            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(scale * terms[j]));
+                        for (int i = begins[s]; i < begins[s + 1]; i++) {
+                            double[] row = dOut.row(sorted[i], width);
+                            Arrays.setAll(sums, j -> sums[j] + scale * row[j]);
+                            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(scale * row[j]));
                         }
                         String what = "d_table of row " + 2 * s;
                         double[] actual = dTable.row(2L * s, width);
-                        // A sum of OCCURRENCES terms, its product with the factor, and the start value.
-                        gate.values(what, sums, actual, j -> Tolerance.sum(OCCURRENCES + 2, magnitudes[j]));
+                        // A sum of so many terms, its product with the factor, and the start value.
+                        int terms = begins[s + 1] - begins[s];
+                        gate.values(what, sums, actual, j -> Tolerance.sum(terms + 2, magnitudes[j]));
                     }
                 });
     }
