@@ -2,15 +2,11 @@ package org.dpo4j.train;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.dpo4j.data.RejectedRows;
@@ -51,8 +47,6 @@ final class OutputDirectory implements AutoCloseable {
     interface FreeSpace {
         long bytes(Path directory) throws IOException;
     }
-
-    private static final int RESERVE_CHUNK_BYTES = 1 << 20;
 
     /** Attempts to delete a directory that a thread still writes into. */
     private static final int MAX_DELETIONS = 10;
@@ -178,23 +172,13 @@ final class OutputDirectory implements AutoCloseable {
 
     /**
      * Reserves the disk space of {@link #save} by a file of that size, which {@code save} deletes before it writes. So
-     * the space stays free for the model even if the disk fills up during training. The bytes of the file are random,
-     * because some file systems compress.
+     * the space stays free for the model even if the disk fills up during training.
      */
     void reserve(Model model, Path tokenizer) {
         Path writing = directory.resolve(WRITING);
         try {
             Files.createDirectory(writing);
-            try (FileChannel channel = FileChannel.open(
-                    writing.resolve("reserved"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-                byte[] random = new byte[RESERVE_CHUNK_BYTES];
-                new Random(0).nextBytes(random);
-                ByteBuffer bytes = ByteBuffer.wrap(random);
-                for (long left = modelBytes(model, format) + tokenizerBytes(tokenizer); left > 0; ) {
-                    bytes.clear().limit((int) Math.min(RESERVE_CHUNK_BYTES, left));
-                    left -= channel.write(bytes);
-                }
-            }
+            ReservedFile.make(writing.resolve("reserved"), modelBytes(model, format) + tokenizerBytes(tokenizer));
         } catch (IOException e) {
             throw unsaved(modelBytes(model, format), writing, FileErrors.reason(e), e);
         }
