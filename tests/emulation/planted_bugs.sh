@@ -364,13 +364,13 @@ backward_plant() {
   [ "$2" != thread ] || tests=AttentionTest#backwardOfEveryHeadWidth
   plant attention_backward_sm90a 'attention_backward_sm90a.cuh attention_backward_order.cuh attention_backward_turns.cuh' "$tests" "$@"
 }
-backward_plant no_turn thread 'ThreadSanitizer: data race' 's/if (lane == 0) wait_for_turn(counter, turn);//'
+backward_plant no_turn thread 'ThreadSanitizer: data race' '/wait_for_turn(/d'
 backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, turn)/atomicExch(counter, turn + 1)/'
-backward_plant turn_ended_too_early thread 'ThreadSanitizer: data race' 's/^    bulk_wait();/    end_turn(counter, turn);\n    bulk_wait();/'
+backward_plant turn_ended_too_early thread 'ThreadSanitizer: data race' 's/^    bulk_wait();/    end_turn(counter, turn); bulk_wait(); continue;/'
 backward_plant hasty_sums none 'deadlock in block|more than the [0-9]+ arrivals' '/barrier_wait(&shared.added, parity)/d'
 backward_plant sums_not_begun none 'd_q .*NaN' 's/if (turn == 0) {/if (false) {/'
 backward_plant no_wait_for_the_copy none 'exits with bulk copies under way' '/^    bulk_wait();/d'
-backward_plant overwritten_d_q none 'written before the copy had read it|d_q .*, expected' '/barrier_wait(&shared.d_q_read/d'
+backward_plant overwritten_d_q thread 'ThreadSanitizer: data race' '/barrier_wait(&shared.d_q_read/d'
 backward_plant passed_over none 'd_[qkv] .*, expected' 's/step.first_seeing + first < step.count/step.first_seeing + first < step.count - 32/'
 backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
 backward_plant no_meeting none 'd_q .*, expected' '/barrier_wait(&shared.d_scores/d'
