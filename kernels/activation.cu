@@ -1,11 +1,11 @@
-// activation: y = x s(x) up, or y = x s(x) without a gate (Shazeer 2020). s is sigmoid(x) for SiLU, Phi(x) for GELU by erf, and sigmoid(2 v)
-// for GELU by tanh, with v = sqrt(2 / pi) (x + 0.044715 x^3), because 0.5 (1 + tanh(v)) = sigmoid(2 v).
+// activation: y = x s(x) up, or y = x s(x) without a gate (Shazeer 2020). s is sigmoid(x) for SiLU, Phi(x) for GELU by erf, and sigmoid(2
+// v) for GELU by tanh, with v = sqrt(2 / pi) (x + 0.044715 x^3), because 0.5 (1 + tanh(v)) = sigmoid(2 v).
 //
 //   backward:   d_x = dy up (s + x s')      d_up = dy x s
 //
 // Never materialised: x s(x), which backward recomputes. Backward may run in place: a thread reads its x and up before it overwrites them.
-// Bytes moved, b the size of an element: forward 3 b rows width, backward 5 b rows width; without a gate 2 b and 3 b. Share of the roofline:
-// not yet measured on a GPU.
+// Bytes moved, b the size of an element: forward 3 b rows width, backward 5 b rows width; without a gate 2 b and 3 b. Share of the
+// roofline: not yet measured on a GPU.
 #include "formulas/normal_tail.h"
 #include "math.cuh"
 #include "vectors.cuh"
@@ -103,8 +103,8 @@ __global__ void __launch_bounds__(256) backward(T* gradients, const T* d_out, co
   });
 }
 
-// The threads of a block, for rows of so many items: a multiple of a warp from 128 to 256 with which the fewest threads have no item. 608 vectors are 4
-// blocks of 160 threads; they would be 3 of 256.
+// The threads of a block, for rows of so many items: a multiple of a warp from 128 to 256 with which the fewest threads have no item. 608
+// vectors are 4 blocks of 160 threads; they would be 3 of 256.
 int64_t threads_of(int64_t items) {
   if (items <= 256) return divide_up(items, 32) * 32;
   int64_t best = 256;

@@ -1,8 +1,8 @@
 // column_sum: sums_j += sum over rows of scale_row in_row,j. The gradient of a bias is the column sum of the gradient of the output.
 //
-// A block owns the columns of LANES vectors of 16 bytes. Its threads are teams of LANES, each of which adds every TEAMS-th row. Then the sums of
-// the teams are added in a fixed order. If all rows had 512 bytes of columns a block, a matrix of 1000 columns would occupy four SMs. So narrow matrices have
-// 64 bytes a block, and as many threads as a block may have.
+// A block owns the columns of LANES vectors of 16 bytes. Its threads are teams of LANES, each of which adds every TEAMS-th row. Then the
+// sums of the teams are added in a fixed order. If all rows had 512 bytes of columns a block, a matrix of 1000 columns would occupy four
+// SMs. So narrow matrices have 64 bytes a block, and as many threads as a block may have.
 //
 // Bytes moved, b the size of an element: b rows width. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"

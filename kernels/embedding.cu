@@ -3,11 +3,11 @@
 //   forward    out[r] = scale table[indices[r]]                an index outside the table gives a row of NaN and reads nothing
 //   backward   d_table[distinct[s]] += scale sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]      an empty range touches no row
 //
-// A warp adds the rows of a range in the given order. A range of more than kPart rows is cut into parts of that size, which the warps of a block
-// add side by side; then the parts are added in order. So the bits depend on the range alone.
+// A warp adds the rows of a range in the given order. A range of more than kPart rows is cut into parts of that size, which the warps of a
+// block add side by side; then the parts are added in order. So the bits depend on the range alone.
 //
-// Never materialised: one-hot rows, and gradients of table rows that do not occur. No atomics: the caller sorts the indices, so one block owns each part
-// of a table row.
+// Never materialised: one-hot rows, and gradients of table rows that do not occur. No atomics: the caller sorts the indices, so one block
+// owns each part of a table row.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width, without empty ranges.
 // Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.

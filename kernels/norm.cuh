@@ -1,7 +1,7 @@
 // Shared by rms_norm and layer_norm: columns of a row in registers, the sum of a residual and a branch, and sums over rows.
 //
-// Gradients of weights are sums over rows. They are summed without atomics: part_count() blocks each add their rows in order to their own part
-// of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
+// Gradients of weights are sums over rows. They are summed without atomics: part_count() blocks each add their rows in order to their own
+// part of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
 #pragma once
 
 #include "reduce.cuh"
@@ -45,8 +45,8 @@ __device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
   return store_sum<N>(sum, load<N>(x), load<N>(residual));
 }
 
-// The sum over the THREADS threads of a row, which are a block, a warp, or a part of one. Calls of a block alternate between two arrays in shared
-// memory, `turn` says which: so one barrier is enough, because a thread writes an array again only after a later barrier.
+// The sum over the THREADS threads of a row, which are a block, a warp, or a part of one. Calls of a block alternate between two arrays in
+// shared memory, `turn` says which: so one barrier is enough, because a thread writes an array again only after a later barrier.
 template <int THREADS>
 __device__ __forceinline__ float row_sum(float x, int turn) {
   if constexpr (THREADS <= kWarp) {

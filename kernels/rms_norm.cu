@@ -1,16 +1,17 @@
-// rms_norm: y = w x rstd, w = weight + weight_offset, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be the sum of the residual stream and the
-// output of a branch; the kernel then computes and stores the sum in the same pass.
+// rms_norm: y = w x rstd, w = weight + weight_offset, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be the sum of
+// the residual stream and the output of a branch; the kernel then computes and stores the sum in the same pass.
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
 //
 // If the sum of squares of a row overflows, the row becomes NaN: 1 / infinity would make it 0, which looks like a valid result.
 //
-// Never materialised: the normalised row, and g. A warp has a row of up to 2048 columns in forward and 1024 in backward, a block a wider one. Threads
-// keep the row in registers between reading and writing it. Columns beyond KEPT vectors per thread, and those after the last whole vector, are read again from
-// cache instead. Backward loads d_residual and the next row before the sum over the row, so that memory is read meanwhile.
+// Never materialised: the normalised row, and g. A warp has a row of up to 2048 columns in forward and 1024 in backward, a block a wider
+// one. Threads keep the row in registers between reading and writing it. Columns beyond KEPT vectors per thread, and those after the last
+// whole vector, are read again from cache instead. Backward loads d_residual and the next row before the sum over the row, so that memory
+// is read meanwhile.
 //
-// d_w is summed without atomics: `parts` blocks each add their rows in order to their own part of the workspace. A second launch adds the parts in a fixed
-// order. The number of parts depends only on the sizes. A row with several groups, such as heads, counts as so many rows.
+// d_w is summed without atomics: `parts` blocks each add their rows in order to their own part of the workspace. A second launch adds the
+// parts in a fixed order. The number of parts depends only on the sizes. A row with several groups, such as heads, counts as so many rows.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width, or 4 b with a sum (residual and then rms_norm would move 5 b); backward 4
 // b rows width (3 b without residual) + 8 parts width. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
@@ -51,8 +52,8 @@ constexpr int forward_warps(int kept) {
   return kept == 1 ? 32 : kept == 4 ? 16 : 8;
 }
 
-// THREADS threads have a group of a row. Those along y have the groups of one row, or one group of so many rows. At the end of rows some have none: they
-// go on with a width of 0, because the sum over a part of a warp takes all its threads.
+// THREADS threads have a group of a row. Those along y have the groups of one row, or one group of so many rows. At the end of rows some
+// have none: they go on with a width of 0, because the sum over a part of a warp takes all its threads.
 template <class T, int THREADS, int KEPT, bool IS_WHOLE, bool RESIDUAL>
 __global__ void __launch_bounds__(block_of(THREADS), forward_warps<T>(KEPT) * kWarp / block_of(THREADS)) forward(Forward<T> params) {
   const bool has_groups = params.groups > 1;
@@ -168,7 +169,9 @@ __global__ void __launch_bounds__(THREADS* TEAMS, WARPS* kWarp / (THREADS * TEAM
   DPO4J_DYNAMIC_SHARED(float, shared);
   float* const part = params.parts + blockIdx.x * params.width;
   float* const rest = params.is_shared ? shared + threadIdx.y * params.width : part;  // d_weight of columns that are not in registers
-  const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS, KEPT, IS_WHOLE>(params.width, params.vectors_end, kept, step); };
+  const auto for_row = [&](auto kept, auto step) {
+    for_kept_columns<THREADS, KEPT, IS_WHOLE>(params.width, params.vectors_end, kept, step);
+  };
   for_row([](int, int64_t) {}, [&](auto n, int64_t column) { store<decltype(n)::value>(rest + column, {}); });
 
   Vec<kVector> d_weight[KEPT] = {};
@@ -240,8 +243,8 @@ int64_t vectors_end(int64_t width, int64_t x_stride, int64_t out_stride, int64_t
   return aligned ? whole_vectors_end_to_end(width, element_bytes) : 0;
 }
 
-// How rows of up to max_width columns are distributed: so many threads have a row, and each keeps so many vectors. The width alone decides, so that the bits
-// of a row do not depend on other rows.
+// How rows of up to max_width columns are distributed: so many threads have a row, and each keeps so many vectors. The width alone decides,
+// so that the bits of a row do not depend on other rows.
 struct ForwardRows {
   int64_t max_width;
   int threads, kept;
@@ -251,12 +254,13 @@ constexpr ForwardRows kForwardRows[] = {{128, 16, 1}, {1024, 32, 4}, {2048, 32, 
 template <class T, bool RESIDUAL, int I = 0>
 int launch_forward(const LaunchContext& context, const Forward<T>& params) {
   constexpr ForwardRows kRows = kForwardRows[I];
-  if constexpr (kRows.max_width < INT64_MAX) {
+  constexpr bool kIsWhole = kRows.max_width < INT64_MAX;
+  if constexpr (kIsWhole) {
     if (params.width > kRows.max_width) return launch_forward<T, RESIDUAL, I + 1>(context, params);
   }
   constexpr int kTeams = block_of(kRows.threads) / kRows.threads;
   const dim3 grid = params.groups > 1 ? dim3(params.rows, divide_up(params.groups, kTeams)) : dim3(divide_up(params.rows, kTeams));
-  return launch(context, forward<T, kRows.threads, kRows.kept, kRows.max_width < INT64_MAX, RESIDUAL>, grid, dim3(kRows.threads, kTeams), 0, params);
+  return launch(context, forward<T, kRows.threads, kRows.kept, kIsWhole, RESIDUAL>, grid, dim3(kRows.threads, kTeams), 0, params);
 }
 
 template <class T>
@@ -303,7 +307,8 @@ int64_t parts_of(int64_t rows, int64_t width) {
 template <class T, int I = 0>
 int launch_backward(const LaunchContext& context, Backward<T> params, int64_t parts) {
   constexpr BackwardRows kRows = kBackwardRows[I];
-  if constexpr (kRows.max_width < INT64_MAX) {
+  constexpr bool kIsWhole = kRows.max_width < INT64_MAX;
+  if constexpr (kIsWhole) {
     if (params.width > kRows.max_width) return launch_backward<T, I + 1>(context, params, parts);
   }
   constexpr int kThreads = kRows.threads, kKept = kRows.kept, kTeams = kRows.teams;
@@ -311,7 +316,7 @@ int launch_backward(const LaunchContext& context, Backward<T> params, int64_t pa
   const size_t row_bytes = params.width * sizeof(float);
   params.is_shared = kTeams > 1 || (!is_kept && row_bytes <= kDefaultSharedBytes);
   params.per_team = divide_up(params.count, parts * kTeams);
-  return launch(context, backward<T, kThreads, kKept, kRows.max_width < INT64_MAX, kTeams, backward_warps<T>(kRows)>, dim3(parts), dim3(kThreads, kTeams),
+  return launch(context, backward<T, kThreads, kKept, kIsWhole, kTeams, backward_warps<T>(kRows)>, dim3(parts), dim3(kThreads, kTeams),
                 params.is_shared ? kTeams * row_bytes : 0, params);
 }
 

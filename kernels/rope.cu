@@ -41,8 +41,8 @@ __device__ __forceinline__ Angles<N> load_angles(const Rows& rows, int64_t posit
   return angles;
 }
 
-// Rotates N columns of the first half of some heads with those of the second half. The heads are loaded before the angles, whose address depends on
-// the position.
+// Rotates N columns of the first half of some heads with those of the second half. The heads are loaded before the angles, whose address
+// depends on the position.
 template <class T, int N>
 __device__ __forceinline__ void rotate_heads(T* heads, const Rows& rows, int64_t position, int64_t column, int64_t first_head) {
   Held<N, T> a[kHeads] = {}, b[kHeads] = {};

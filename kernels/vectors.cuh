@@ -185,9 +185,9 @@ __device__ __forceinline__ void for_columns(int64_t width, int64_t vectors_end, 
   for (int64_t column = vectors_end + thread; column < width; column += threads) step(Count<1>{}, column);
 }
 
-// to[column] = map(from[column]) for the columns of a row, which a warp or block distributes as for_columns does. map takes 16 bytes of elements, or
-// one element, as they are stored. A thread loads kMapped vectors before it stores the first, because a store might change what a later load
-// reads: with one at a time, a thread has 16 bytes on their way. `to` may be `from`.
+// to[column] = map(from[column]) for the columns of a row, which a warp or block distributes as for_columns does. map takes 16 bytes of
+// elements, or one element, as they are stored. A thread loads kMapped vectors before it stores the first, because a store might change
+// what a later load reads: with one at a time, a thread has 16 bytes on their way. `to` may be `from`.
 constexpr int kMapped = 4;
 template <class T, class Map>
 __device__ __forceinline__ void map_columns(T* to, const T* from, int64_t width, int64_t vectors_end, int64_t thread, int64_t threads,
