@@ -61,6 +61,9 @@ attention_backward_sm90a        gradients   lacks  STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
 attention_backward_sm90a        gradients   max:5 WARPGROUP\.DEPBAR.*
+preference_loss                 losses_of_few lacks  BAR.*
+preference_loss                 losses_of_few lacks  LDL.*|STL.*
+preference_loss                 losses_of_pairs lacks LDL.*|STL.*
 dequantize_4bit                 decode_vectors has STG\.E(\..*)?\.128
 dequantize_4bit                 decode_vectors lacks LDL.*|STL.*
 activation                      forward     has    LDG\.E(\..*)?\.128

@@ -1,10 +1,17 @@
 // preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are in preference_terms.h.
 //
-// Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, a fixed tree adds the threads, and the result is added to the
-// metrics in memory. Losses that sort the batch do so first, in the workspace, by a bitonic network. Then each pair is computed by one
-// thread.
+// Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, a fixed tree adds the threads, and the result is added to
+// the metrics in memory. Up to 32 pairs are computed by one warp, a lane for each: it needs no block barrier, loads the metrics together
+// with the pairs, and keeps losses in registers. Its sums have the bits of a block's, which adds zeros to them.
 //
-// Bytes moved: 28 per pair, 68 with statistics and lengths, 4 more with weights. Bound by its launch: a batch has a few dozen pairs.
+// Losses that sort the batch do so first. A warp counts for each pair how many come before it. A block sorts up to 4096 pairs in shared
+// memory, one order after the other, and more pairs in the workspace. The order of pairs is total (preference_loss.h), so all three ways
+// give the same orders.
+//
+// Bytes moved: 28 per pair, 68 with statistics and lengths, 4 more with weights; 56 more with losses that sort. Bound by its launch: a batch
+// has a few dozen pairs.
+#include <string.h>
+
 #include "formulas/preference_loss.h"
 #include "reduce.cuh"
 
@@ -12,9 +19,84 @@ namespace dpo4j::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kSortedInShared = 4096;
 
-// Sorts both orders of a loss: makes entry i of each from pair i, then runs the bitonic network.
-__device__ void sort_orders(const dpo4j_preference_loss_params& x, int32_t loss, const Orders& orders) {
+// ---- losses that sort, by a block ------------------------------------------------------------------------------------------------------
+
+__device__ double order_key(int32_t loss, const Pair& pair, bool is_first) {
+  return is_first ? first_key(loss, pair) : second_key(loss, pair);
+}
+
+// A number whose order is that of keys in before(): numbers ascend, -0 equals 0, and NaN is last.
+__device__ uint64_t sortable(double key) {
+  if (key != key) return ~uint64_t{0};
+  const double number = key == 0 ? 0 : key;
+  uint64_t bits;
+  memcpy(&bits, &number, sizeof bits);
+  return bits >> 63 != 0 ? ~bits : bits | uint64_t{1} << 63;
+}
+
+// Entries that are being sorted. An entry that only fills the order up to a power of two has the key of NaN and a higher number than every
+// pair, so it is last.
+struct Sorting {
+  uint64_t* keys;
+  uint16_t* pairs;
+};
+
+// One pass of the bitonic network: puts entries `distance` apart in order, ascending where bit `run` of their index is 0.
+__device__ void exchange_pass(const Sorting& sorting, int length, int run, int distance) {
+  for (int i = threadIdx.x; i < length / 2; i += kThreads) {
+    const int low = 2 * i - (i & (distance - 1)), high = low + distance;
+    const uint64_t low_key = sorting.keys[low], high_key = sorting.keys[high];
+    const uint16_t low_pair = sorting.pairs[low], high_pair = sorting.pairs[high];
+    const bool is_high_before = high_key != low_key ? high_key < low_key : high_pair < low_pair;
+    if (is_high_before != ((low & run) == 0)) continue;
+    sorting.keys[low] = high_key, sorting.keys[high] = low_key;
+    sorting.pairs[low] = high_pair, sorting.pairs[high] = low_pair;
+  }
+}
+
+// In a pass with a distance of at most 32, a warp reads and writes the same 64 entries (of every 512) as in any other such pass. Only
+// passes with a larger distance, and the first pass after one, need entries of other warps.
+__device__ void sort_in_shared(const Sorting& sorting, int length) {
+  int distance_before = length;  // the entries were written by other warps too
+  for (int run = 2; run <= length; run *= 2) {
+    for (int distance = run / 2; distance > 0; distance /= 2) {
+      if (distance > kWarp || distance_before > kWarp) {
+        __syncthreads();
+      } else {
+        __syncwarp();
+      }
+      exchange_pass(sorting, length, run, distance);
+      distance_before = distance;
+    }
+  }
+  __syncthreads();
+}
+
+// Sorts both orders of a loss in shared memory and writes them to the workspace. Each thread writes the entries that add_sorted_terms reads
+// in this thread.
+__device__ void sort_small_orders(const dpo4j_preference_loss_params& x, int32_t loss, const Orders& orders) {
+  DPO4J_SHARED(uint64_t, keys, [kSortedInShared]);
+  DPO4J_SHARED(uint16_t, pairs, [kSortedInShared]);
+  for (int which = 0; which < 2; which++) {
+    const bool is_first = which == 0;
+    for (int i = threadIdx.x; i < orders.length; i += kThreads) {
+      keys[i] = i < x.pairs ? sortable(order_key(loss, pair_at(x, i), is_first)) : ~uint64_t{0};
+      pairs[i] = static_cast<uint16_t>(i);
+    }
+    sort_in_shared({keys, pairs}, static_cast<int>(orders.length));
+    OrderEntry* const order = is_first ? orders.first : orders.second;
+    for (int k = threadIdx.x; k < x.pairs; k += kThreads) {
+      const int32_t pair = pairs[k];
+      order[k] = {order_key(loss, pair_at(x, pair), is_first), pair};
+    }
+    __syncthreads();  // keys and pairs may be written again
+  }
+}
+
+// Sorts both orders of a loss in the workspace.
+__device__ void sort_large_orders(const dpo4j_preference_loss_params& x, int32_t loss, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < orders.length; i += kThreads) {
     const bool exists = i < x.pairs;
     const Pair pair = exists ? pair_at(x, i) : Pair{};
@@ -42,12 +124,19 @@ __device__ void sort_orders(const dpo4j_preference_loss_params& x, int32_t loss,
 __device__ void add_sorted_terms(const dpo4j_preference_loss_params& x, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) orders.sorted_terms[i] = {0, 0, 0};
   for (int32_t term = 0; term < x.preference.terms; term++) {
-    if (!sorts(x.preference.loss[term])) continue;
-    sort_orders(x, x.preference.loss[term], orders);
+    const int32_t loss = x.preference.loss[term];
+    if (!sorts(loss)) continue;
+    if (orders.length <= kSortedInShared) {
+      sort_small_orders(x, loss, orders);
+    } else {
+      sort_large_orders(x, loss, orders);
+    }
     for (int64_t k = threadIdx.x; k < x.pairs; k += kThreads) add_entry(x.preference, term, orders, k);
     __syncthreads();
   }
 }
+
+// ---- a block ---------------------------------------------------------------------------------------------------------------------------
 
 // Adds this call's rewards to the running mean and returns the new mean.
 __device__ double advance_running_mean(const dpo4j_preference_loss_params& x) {
@@ -64,7 +153,7 @@ __device__ double advance_running_mean(const dpo4j_preference_loss_params& x) {
 
 __device__ void write_metrics(const dpo4j_preference_loss_params& x) {
   double sums[kPairSums] = {};
-  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) add_metrics(sums, x, i);
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) add_metrics(sums, x, i, pair_at(x, i), x.losses[i]);
   DPO4J_SHARED(double, total, [kPairSums]);
   block_sums<kThreads>(sums, total);
   for (int m = threadIdx.x; m < DPO4J_METRIC_KL; m += kThreads) {
@@ -73,22 +162,115 @@ __device__ void write_metrics(const dpo4j_preference_loss_params& x) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) losses_of_pairs(dpo4j_preference_loss_params x, Orders orders) {
-  if (orders.length > 0) add_sorted_terms(x, orders);
+template <bool SORTS>
+__global__ void __launch_bounds__(kThreads, 1) losses_of_pairs(dpo4j_preference_loss_params x, Orders orders) {
+  if constexpr (SORTS) add_sorted_terms(x, orders);
   const Batch batch = batch_of(x, x.running_mean ? advance_running_mean(x) : 0);
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
     Dual loss = loss_of_pair(x, i, pair_at(x, i), batch);
-    if (orders.length > 0) loss = loss + orders.sorted_terms[i];
+    if constexpr (SORTS) loss = loss + orders.sorted_terms[i];
     write_pair(x, i, loss);
   }
   if (x.metrics) write_metrics(x);
 }
 
+// ---- a warp ----------------------------------------------------------------------------------------------------------------------------
+
+// The losses that sort, of the pair of this lane.
+__device__ Dual sorted_terms_of_lane(const dpo4j_preference_loss_params& x, const Pair& pair) {
+  DPO4J_SHARED(OrderEntry, first, [kWarp]);
+  DPO4J_SHARED(OrderEntry, second, [kWarp]);
+  DPO4J_SHARED(Dual, terms, [kWarp]);
+  const int lane = static_cast<int>(threadIdx.x);
+  terms[lane] = {0, 0, 0};
+  for (int32_t term = 0; term < x.preference.terms; term++) {
+    const int32_t loss = x.preference.loss[term];
+    if (!sorts(loss)) continue;
+    for (int which = 0; which < 2; which++) {
+      const bool is_first = which == 0;
+      const OrderEntry mine{order_key(loss, pair, is_first), lane};
+      int place = 0;  // the number of entries before this lane's
+      for (int other = 0; other < kWarp; other++) {
+        place += before({__shfl_sync(kAllLanes, mine.key, other), other}, mine, x.pairs) ? 1 : 0;
+      }
+      (is_first ? first : second)[place] = mine;
+    }
+    __syncwarp();
+    if (lane < x.pairs) add_entry(x.preference, term, {first, second, terms, kWarp}, lane);
+    __syncwarp();
+  }
+  return terms[lane];
+}
+
+// The sum of the numbers, by the tree of warp_sum.
+template <int N>
+__device__ __forceinline__ double tree_sum(const double (&x)[N]) {
+  if constexpr (N == 1) {
+    return x[0];
+  } else {
+    double sums[N / 2];
+#pragma unroll
+    for (int i = 0; i < N / 2; i++) sums[i] = x[i] + x[i + N / 2];
+    return tree_sum(sums);
+  }
+}
+
+// total[i] = the sum of x[i] over the warp. Lane i adds number i of all lanes.
+template <int N>
+__device__ void warp_sums(const double (&x)[N], double (&total)[N]) {
+  static_assert(N <= kWarp, "a lane for each number");
+  DPO4J_SHARED(double, numbers, [N][kWarp + 1]);
+  const int lane = static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < N; i++) numbers[i][lane] = x[i];
+  __syncwarp();
+  if (lane < N) {
+    double mine[kWarp];
+#pragma unroll
+    for (int i = 0; i < kWarp; i++) mine[i] = numbers[lane][i];
+    total[lane] = tree_sum(mine);
+  }
+  __syncwarp();
+}
+
+__global__ void __launch_bounds__(kWarp, 1) losses_of_few_pairs(dpo4j_preference_loss_params x, bool is_sorted) {
+  const int lane = static_cast<int>(threadIdx.x);
+  const bool exists = lane < x.pairs, has_metric = x.metrics != nullptr && lane < DPO4J_METRIC_KL;
+  double metric_sum = 0, count = 0;
+  if (has_metric) metric_sum = x.metrics[2 * lane], count = x.metrics[2 * lane + 1];
+  const Pair pair = exists ? pair_at(x, lane) : Pair{0, 0, 0, 0, 1, 1};
+  double shift = 0;
+  if (x.running_mean != nullptr) {
+    const double sum = x.running_mean[0] + warp_sum(exists ? reward_chosen(x, pair) + reward_rejected(x, pair) : 0.0),
+                 rewards = x.running_mean[1] + 2.0 * x.pairs;
+    __syncwarp();
+    if (lane == 0) x.running_mean[0] = sum, x.running_mean[1] = rewards;
+    shift = sum / rewards;
+  }
+  Dual loss{0, 0, 0};
+  if (exists) loss = loss_of_pair(x, lane, pair, batch_of(x, shift));
+  if (is_sorted) loss = loss + sorted_terms_of_lane(x, pair);
+  if (exists) write_pair(x, lane, loss);
+  if (x.metrics == nullptr) return;
+  double sums[kPairSums] = {};
+  if (exists) add_metrics(sums, x, lane, pair, static_cast<float>(loss.value));
+  DPO4J_SHARED(double, total, [kPairSums]);
+  warp_sums(sums, total);
+  if (!has_metric) return;
+  x.metrics[2 * lane] = metric_sum + total[lane];
+  x.metrics[2 * lane + 1] = count + metric_count(x, lane, total);
+}
+
 }  // namespace
 
 int run(const LaunchContext& context, const dpo4j_preference_loss_params& x) {
-  const Orders orders = sorts(x.preference) ? orders_in(x.workspace, x.pairs) : Orders{};
-  return launch(context, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x, orders);
+  const bool is_sorted = sorts(x.preference);
+  const dim3 grid(x.pairs > 0 ? 1 : 0);
+  if (x.pairs <= kWarp) {
+    return launch(context, losses_of_few_pairs, grid, dim3(kWarp), 0, x, is_sorted);
+  }
+  if (!is_sorted) return launch(context, losses_of_pairs<false>, grid, dim3(kThreads), 0, x, Orders{});
+  return launch(context, losses_of_pairs<true>, grid, dim3(kThreads), 0, x, orders_in(x.workspace, x.pairs));
 }
 
 }  // namespace dpo4j::cuda

@@ -11,7 +11,7 @@ cuobjdump=$(cuda_tool "$build" cuobjdump)
 
 # The max number of registers per thread on any architecture. Columns: file; a part of the kernel's name; registers. The last line that matches a
 # kernel counts. With 256 threads per block, 64, 80 or 128 registers allow four, three or two resident blocks per SM. preference_loss and
-# unpaired_loss launch one block of 256, so occupancy does not limit their registers. The kernels for sm_90a have 384 threads and one block per SM.
+# unpaired_loss launch one block of 256 or of 32, so occupancy does not limit their registers. The kernels for sm_90a have 384 threads and one block per SM.
 # attention_*_mma has two blocks of 128 threads per SM, which hold their sums in registers. sample_tokens has two blocks of 512 threads, as its
 # shared memory allows. rms_norm and layer_norm keep rows and sums in registers: of bf16 they have 16
 # to 40 warps per SM in forward, and 12 in backward; rms_norm's backward has 8 for rows of more than 4096 columns or of fp32.
@@ -53,7 +53,8 @@ layer_norm.cu                      (            80
 layer_norm.cu                      backward<    168
 sample_tokens.cu                   (            64
 sequence_sum.cu                    (            48
-preference_loss.cu                 (           168
+preference_loss.cu                 (           192
+preference_loss.cu                 few_pairs   255
 unpaired_loss.cu                   (            80'
 
 scratch=$(mktemp -d)

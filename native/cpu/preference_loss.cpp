@@ -65,7 +65,7 @@ void run(Cpu& cpu, const dpo4j_preference_loss_params& p) {
     }
     if (p.metrics == nullptr) return;
     double sums[kPairSums] = {};
-    for (int64_t i = begin; i < end; i++) add_metrics(sums, p, i);
+    for (int64_t i = begin; i < end; i++) add_metrics(sums, p, i, pair_at(p, i), p.losses[i]);
     std::copy(sums, sums + kPairSums, range_sums[begin / range]);
   });
   if (p.metrics == nullptr) return;

@@ -70,11 +70,11 @@ DPO4J_HOST_DEVICE inline double reward_rejected(const dpo4j_preference_loss_para
   return static_cast<double>(x.preference.beta) * (pair.rejected - pair.reference_rejected);
 }
 
-// Adds the metrics of pair i. Its loss must have been written.
-DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j_preference_loss_params& x, int64_t i) {
-  const Pair pair = pair_at(x, i);
+// Adds the metrics of pair i. `loss` is its loss as written, in fp32.
+DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair,
+                                          float loss) {
   const double chosen = reward_chosen(x, pair), rejected = reward_rejected(x, pair);
-  sums[DPO4J_METRIC_LOSS] += x.losses[i];
+  sums[DPO4J_METRIC_LOSS] += loss;
   sums[kWeights] += x.weights != nullptr ? x.weights[i] : 1;
   sums[DPO4J_METRIC_REWARD_CHOSEN] += chosen;
   sums[DPO4J_METRIC_REWARD_REJECTED] += rejected;

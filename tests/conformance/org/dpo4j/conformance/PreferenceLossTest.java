@@ -1,6 +1,7 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
 import java.util.function.ToDoubleFunction;
@@ -26,7 +27,7 @@ class PreferenceLossTest {
     @Tag("small")
     void everyLossWithEveryModifier(On on) {
         for (PreferenceVariant variant : PreferenceVariant.all()) {
-            for (int pairs : new int[] {0, 1, 2, 7}) {
+            for (int pairs : new int[] {0, 1, 2, 7, 32}) { // 32 fill a warp
                 check(on, variant, variant.fit(PreferenceCall.random(pairs, pairs)));
             }
         }
@@ -89,8 +90,52 @@ class PreferenceLossTest {
     void manyPairs(On on) {
         for (LossType loss : new LossType[] {LossType.SIGMOID, LossType.SIMPO, LossType.AOT, LossType.AOT_UNPAIRED}) {
             PreferenceVariant variant = PreferenceVariant.of(0.1f, Divergence.REVERSE_KL, false, loss);
-            for (int pairs : new int[] {256, 1025, 4096}) {
+            for (int pairs : new int[] {variant.sorts() ? 64 : 33, 256, 1025, 4096}) {
                 check(on, variant, variant.fit(PreferenceCall.random(pairs, pairs)));
+            }
+        }
+    }
+
+    /**
+     * Log-probs that are whole numbers, so that many of the sorted numbers are equal. The CUDA kernel sorts in a warp up to 32
+     * pairs, in shared memory up to 4096, and then in the workspace.
+     */
+    @OnEachDevice
+    void equalNumbersAreSortedByPosition(On on) {
+        for (LossType loss : new LossType[] {LossType.AOT, LossType.AOT_UNPAIRED}) {
+            PreferenceVariant variant = PreferenceVariant.of(0.1f, Divergence.REVERSE_KL, false, loss);
+            for (int pairs : new int[] {2, 31, 32, 33, 64, 65, 700, 4097}) {
+                PreferenceCall call = variant.fit(PreferenceCall.random(pairs, pairs));
+                for (double[] values : new double[][] {call.sums(), call.reference()}) {
+                    Arrays.setAll(values, i -> 8 * Math.rint(values[i] / 8) + 0.0);
+                }
+                double[] losses = variant.losses(call, call.sums(), 0);
+                Expect.near(
+                        pairs + " pairs, " + variant + " losses",
+                        call.on(on, variant.options()).losses(),
+                        losses,
+                        i -> Tolerance.roundedOnce(losses[i]) + Tolerance.doubles(40, 1000 + Math.abs(losses[i])));
+            }
+        }
+    }
+
+    /** -0 equals 0. First numbers are zeros of both signs, second numbers ascend, so pair i gets the i-th of both. */
+    @OnEachDevice
+    @Tag("small")
+    void zerosOfBothSignsAreSortedByPosition(On on) {
+        for (int pairs : new int[] {5, 40}) {
+            double[] sums = new double[2 * pairs];
+            double[] reference = new double[2 * pairs];
+            for (int i = 0; i < pairs; i++) {
+                sums[2 * i] = i % 3 == 0 ? 0.0 : -0.0;
+                reference[2 * i] = i;
+            }
+            double[] losses = PreferenceCall.of(sums, reference)
+                    .on(on, PreferenceOptions.forLoss(LossType.AOT))
+                    .losses();
+            for (int i = 0; i < pairs; i++) {
+                double expected = Math.log1p(Math.exp(0.1 * i));
+                assertThat(losses[i]).as("loss %d of %d", i, pairs).isCloseTo(expected, within(1e-6 * expected));
             }
         }
     }
@@ -275,21 +320,26 @@ class PreferenceLossTest {
     @OnEachDevice
     @Tag("small")
     void pairsDoNotDependOnOtherPairs(On on) {
-        int pairs = 9;
-        int[] order = new Draw(3).permutation(pairs);
         for (PreferenceVariant variant : PreferenceVariant.all()) {
             if (variant.sorts()) {
                 continue;
             }
-            PreferenceCall call = variant.fit(PreferenceCall.random(pairs, 4));
-            PreferenceCall.Left together = call.on(on, variant.options());
-            PreferenceCall.Left shuffled = call.select(order).on(on, variant.options());
-            for (int i = 0; i < pairs; i++) {
-                assertThat(shuffled.lossBits()[i]).as("%s", variant).isEqualTo(together.lossBits()[order[i]]);
-                assertThat(shuffled.dSumBits()[2 * i + 1]).isEqualTo(together.dSumBits()[2 * order[i] + 1]);
+            for (int pairs : new int[] {9, 40}) { // computed by a warp, and by a block
+                pairsDoNotDependOnOtherPairs(on, variant, pairs);
             }
-            assertThat(call.select(5).on(on, variant.options()).lossBits()[0]).isEqualTo(together.lossBits()[5]);
         }
+    }
+
+    private static void pairsDoNotDependOnOtherPairs(On on, PreferenceVariant variant, int pairs) {
+        int[] order = new Draw(3).permutation(pairs);
+        PreferenceCall call = variant.fit(PreferenceCall.random(pairs, 4));
+        PreferenceCall.Left together = call.on(on, variant.options());
+        PreferenceCall.Left shuffled = call.select(order).on(on, variant.options());
+        for (int i = 0; i < pairs; i++) {
+            assertThat(shuffled.lossBits()[i]).as("%s", variant).isEqualTo(together.lossBits()[order[i]]);
+            assertThat(shuffled.dSumBits()[2 * i + 1]).isEqualTo(together.dSumBits()[2 * order[i] + 1]);
+        }
+        assertThat(call.select(5).on(on, variant.options()).lossBits()[0]).isEqualTo(together.lossBits()[5]);
     }
 
     /** Losses that sort do not depend on the order of the pairs. Ties are ordered by position. */
@@ -317,15 +367,17 @@ class PreferenceLossTest {
     @Tag("small")
     void aNanStaysInItsPair(On on) {
         for (PreferenceVariant variant : PreferenceVariant.all()) {
-            PreferenceCall call = variant.fit(PreferenceCall.random(4, 7));
-            call.sums()[2] = Double.NaN;
-            PreferenceCall.Left left = call.on(on, variant.options());
-            assertThat(IntStream.range(0, 4)
-                            .filter(i -> Double.isNaN(left.losses()[i]))
-                            .count())
-                    .as("%s", variant)
-                    .isEqualTo(1);
-            assertThat(Metric.LOSS.mean(left.metrics())).isNaN();
+            for (int pairs : new int[] {4, 40}) {
+                PreferenceCall call = variant.fit(PreferenceCall.random(pairs, 7));
+                call.sums()[2] = Double.NaN;
+                PreferenceCall.Left left = call.on(on, variant.options());
+                assertThat(IntStream.range(0, pairs)
+                                .filter(i -> Double.isNaN(left.losses()[i]))
+                                .boxed())
+                        .as("%s", variant)
+                        .containsExactly(1);
+                assertThat(Metric.LOSS.mean(left.metrics())).isNaN();
+            }
         }
     }
 

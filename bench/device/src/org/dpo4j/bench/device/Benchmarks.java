@@ -150,7 +150,13 @@ final class Benchmarks {
                     "product weight_gradient, rows 4096, in 4096, out 48, dtype BF16",
                     "product forward, rows 16384, in 896, out 4864, dtype BF16",
                     "product forward, rows 16384, in 896, out 1152, bias 1, dtype BF16",
-                    "product weight_gradient, rows 16384, in 896, out 4864, dtype BF16"),
+                    "product weight_gradient, rows 16384, in 896, out 4864, dtype BF16",
+                    "product forward, rows 1024, in 4096, out 4096, dtype BF16",
+                    "product forward, rows 64, in 4096, out 4096, dtype BF16",
+                    "product forward, rows 64, in 4096, out 4096, few 1, dtype BF16",
+                    "product forward, rows 16, in 4096, out 4096, few 1, dtype BF16",
+                    "product forward, rows 1, in 4096, out 4096, few 1, dtype BF16",
+                    "product forward, rows 4096, in 4096, out 4096, few 1, dtype BF16"),
             shapes(
                     "product forward, rows 9, in 16, out 24, dtype F32",
                     "product forward, rows 9, in 16, out 24, bias 1, dtype F32",
@@ -260,7 +266,19 @@ final class Benchmarks {
                     s -> 28 * s.at("pairs"),
                     Roofline.NONE,
                     PreferenceLossBenchmark::sigmoidOfPairs,
-                    new Shapes(shapes("pairs 4096", "pairs 8"), shapes("pairs 4096", "pairs 8"), shapes("pairs 8"))),
+                    new Shapes(
+                            shapes("pairs 4096", "pairs 32", "pairs 8", "pairs 1"),
+                            shapes("pairs 4096", "pairs 8"),
+                            shapes("pairs 8", "pairs 33"))),
+            moving(
+                    "preference_loss_sorted",
+                    s -> 84 * s.at("pairs"),
+                    Roofline.NONE,
+                    PreferenceLossBenchmark::aot,
+                    new Shapes(
+                            shapes("pairs 8", "pairs 256", "pairs 2048", "pairs 4096"),
+                            shapes("pairs 256", "pairs 4096"),
+                            shapes("pairs 8", "pairs 33"))),
             moving(
                     "unpaired_loss",
                     s -> 28 * s.at("completions"),

@@ -3,6 +3,8 @@ package org.dpo4j.bench.device;
 import static org.dpo4j.testkit.Functions.logSigmoid;
 import static org.dpo4j.testkit.Functions.sigmoid;
 
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.stream.IntStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
@@ -18,7 +20,7 @@ import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
 import org.dpo4j.testkit.Tolerance;
 
-/** Losses with their gradients and metrics: DPO's, and KTO's with a baseline over as many completions. */
+/** Losses with their gradients and metrics: DPO's, aot, and KTO's with a baseline over as many completions. */
 final class PreferenceLossBenchmark {
     private static final float BETA = 0.1f;
     /** Margins are below 100. In fp64 they, and their sigmoids, have an error of a few roundings of 100. */
@@ -55,6 +57,51 @@ final class PreferenceLossBenchmark {
                         values(gate, "pair " + pair, new double[] {-logSigmoid(x), gradient, -gradient}, actual);
                     }
                 });
+    }
+
+    /** The loss aot, which sorts two numbers of each pair. */
+    static Prepared aot(Fixture fixture) {
+        int pairs = fixture.count("pairs");
+        PreferenceOptions options =
+                PreferenceOptions.builder().loss(LossType.AOT, 1).beta(BETA).build();
+        Operand losses = fixture.zeros(DType.F32, pairs);
+        Operand dSums = fixture.zeros(DType.F32, 2L * pairs);
+        Operand metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
+        Operand workspace = fixture.zeros(DType.F32, PreferenceLoss.workspaceBytes(pairs, options) / Float.BYTES);
+        Operand sums = fixture.normal(DType.F32, 10, 2L * pairs);
+        Operand reference = fixture.normal(DType.F32, 10, 2L * pairs);
+        return new Prepared(
+                turn -> PreferenceLoss.compute(
+                        fixture.device(),
+                        new PairResults(losses.at(turn), dSums.at(turn), metrics.at(turn)),
+                        new PairLogProbs(sums.at(turn), reference.at(turn)),
+                        pairs,
+                        workspace.at(turn),
+                        new Scale(1f / pairs),
+                        options),
+                gate -> {
+                    double[] first = differences(sums, pairs);
+                    double[] second = differences(reference, pairs);
+                    Integer[] order = IntStream.range(0, pairs).boxed().toArray(Integer[]::new);
+                    Arrays.sort(order, Comparator.comparingDouble(i -> first[i]));
+                    Arrays.sort(second);
+                    for (int k : fixture.sample(pairs)) {
+                        int pair = order[k];
+                        double x = BETA * (first[pair] - second[k]);
+                        double gradient = -BETA * sigmoid(-x) * (1f / pairs);
+                        double[] slopes = dSums.row(pair, 2);
+                        double[] actual = {losses.read(pair), slopes[0], slopes[1]};
+                        values(gate, "pair " + pair, new double[] {-logSigmoid(x), gradient, -gradient}, actual);
+                    }
+                });
+    }
+
+    /** Chosen minus rejected of each pair. */
+    private static double[] differences(Operand completions, int pairs) {
+        double[] both = completions.read(0, 2 * pairs);
+        return IntStream.range(0, pairs)
+                .mapToDouble(i -> both[2 * i] - both[2 * i + 1])
+                .toArray();
     }
 
     static Prepared kto(Fixture fixture) {
