@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "../native/cuda.h"
+#include "answers.cuh"
 
 #ifdef __CUDACC__
 #define DPO4J_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
@@ -109,6 +110,12 @@ inline bool knows_clusters(const cudaFuncAttributes& code) {
   return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;
 }
 
+// Of all kernels, devices and sizes of launches.
+inline Answers<int, 64>& resident_cluster_answers() {
+  static Answers<int, 64> answers;
+  return answers;
+}
+
 // The number of clusters of such a launch that the device can run at the same time: the grid of a persistent kernel. Tests set it in the
 // context. Returns 0 or a cudaError_t.
 template <class... Parameters>
@@ -116,13 +123,20 @@ int resident_clusters(int* clusters, const LaunchContext& context, int cluster, 
                       size_t shared_bytes) {
   *clusters = context.resident_clusters;
   if (*clusters > 0) return cudaSuccess;
+  const Question question{reinterpret_cast<uintptr_t>(kernel), static_cast<uint64_t>(context.ordinal), static_cast<uint64_t>(cluster),
+                          uint64_t{block.x} * block.y * block.z, shared_bytes};
+  if (resident_cluster_answers().find(question, clusters)) return cudaSuccess;
   const Launch launch(context, cluster, kernel, dim3(cluster), block, shared_bytes);
   cudaLaunchConfig_t config = launch.config();
   config.numAttrs = 1;  // unlike a launch, this query needs a cluster size, even if it is 1
   cudaError_t error = launch.error();
   if (error == cudaSuccess) error = cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
-  if (error != cudaSuccess) cudaGetLastError();
-  return error;
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    return error;
+  }
+  resident_cluster_answers().keep(question, *clusters);
+  return cudaSuccess;
 }
 
 // The same without clusters.

@@ -196,6 +196,8 @@ size_t dynamic_shared_limit(const void* kernel) {
   return limit == limits().end() ? 0 : limit->second;
 }
 
+void count_occupancy() { dpo4j_standin_count(kOccupancies); }
+
 int max_cluster_size() { return device_attribute(cudaDevAttrClusterLaunch) != 0 ? kPortableClusterBlocks : 1; }
 
 }  // namespace cuda_emulation

@@ -18,6 +18,7 @@ struct cublasLtMatmulDesc {
   int32_t compute_type, scale_type, pointer_mode, transpose_a, transpose_b, transpose_c;
   uint32_t epilogue;
   const void* bias;
+  int32_t invariance;
 };
 
 struct cublasLtMatrixLayout {
@@ -102,8 +103,16 @@ cublasStatus_t set(T* attribute, const void* value, size_t bytes) {
 bool is_type(int64_t type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
 cublasLtMatmulDesc matmul_description(int32_t compute_type, int32_t scale_type) {
-  return {cublasLtMatmulDesc::kMark, compute_type, scale_type, CUBLASLT_POINTER_MODE_HOST, CUBLAS_OP_N, CUBLAS_OP_N, CUBLAS_OP_N,
-          CUBLASLT_EPILOGUE_DEFAULT, nullptr};
+  return {cublasLtMatmulDesc::kMark,
+          compute_type,
+          scale_type,
+          CUBLASLT_POINTER_MODE_HOST,
+          CUBLAS_OP_N,
+          CUBLAS_OP_N,
+          CUBLAS_OP_N,
+          CUBLASLT_EPILOGUE_DEFAULT,
+          nullptr,
+          CUBLASLT_BATCH_INVARIANCE_UNSET};
 }
 
 cublasLtMatrixLayout matrix_layout(uint32_t type, uint64_t rows, uint64_t columns, int64_t ld) {
@@ -180,12 +189,15 @@ cublasStatus_t describe(Product* product, const cublasLtMatmulDesc* desc, const 
 // ---------------------------------------------------------------------------------------------------------------------------
 
 // The result of a heuristic. It is valid for products of one kind, of any size, whose addresses and leading dimensions have at least the
-// given alignments.
+// given alignments. As with the library, it decides in which order an element is summed: backwards if it was chosen for at most kFewColumns
+// columns of an untransposed b. So a caller whose algorithm depends on the size of a product has bits that do.
 struct Algorithm {
   static constexpr uint64_t kMark = 0x6d687469726f6734;
   uint64_t mark, kind, workspace_bytes;
   uint32_t alignments[4];
+  uint32_t is_backwards;
 };
+constexpr int64_t kFewColumns = 64;
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t), "an algorithm fits its opaque struct");
 
 // All that the choice of an algorithm depends on, except sizes: one digit each.
@@ -203,6 +215,18 @@ uint64_t kind_of(const Product& product) {
 
 uint64_t line_bytes(const cublasLtMatrixLayout& layout) { return static_cast<uint64_t>(layout.ld) * (layout.type == CUDA_R_32F ? 4 : 2); }
 
+bool sums_backwards(const Product& product) { return product.desc->transpose_b == CUBLAS_OP_N && product.n <= kFewColumns; }
+
+// The same matrix with its columns, or rows, in reverse.
+Matrix reversed_columns(const Matrix& matrix, int64_t columns) {
+  const int64_t last = (columns - 1) * matrix.column_step * (matrix.bf16 ? 2 : 4);
+  return {static_cast<char*>(matrix.elements) + last, matrix.bf16, matrix.row_step, -matrix.column_step};
+}
+Matrix reversed_rows(const Matrix& matrix, int64_t rows) {
+  const int64_t last = (rows - 1) * matrix.row_step * (matrix.bf16 ? 2 : 4);
+  return {static_cast<char*>(matrix.elements) + last, matrix.bf16, -matrix.row_step, matrix.column_step};
+}
+
 // The max alignment, in bytes, at which every line of the matrix starts.
 uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_alignment) {
   uint32_t alignment = std::min(address_alignment, kMaxAccess);
@@ -210,10 +234,8 @@ uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_ali
   return alignment;
 }
 
-cublasStatus_t check_algorithm(const Product& product, const cublasLtMatmulAlgo_t& opaque, const void* const operands[4], void* workspace,
+cublasStatus_t check_algorithm(const Product& product, const Algorithm& algorithm, const void* const operands[4], void* workspace,
                                size_t workspace_bytes, size_t* used_workspace_bytes) {
-  Algorithm algorithm;
-  memcpy(&algorithm, &opaque, sizeof algorithm);
   if (algorithm.mark != Algorithm::kMark) return invalid("an algorithm that no heuristic returned");
   if (algorithm.kind != kind_of(product)) return invalid("an algorithm that was chosen for another kind of product");
   if (workspace_bytes < algorithm.workspace_bytes) return invalid("a workspace smaller than the algorithm's");
@@ -242,7 +264,7 @@ bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
 // ---- library
 // ------------------------------------------------------------------------------------------------------------------------------
 
-DPO4J_STANDIN size_t cublasLtGetVersion() { return 130100; }
+DPO4J_STANDIN size_t cublasLtGetVersion() { return dpo4j_standin_cublaslt_version(); }
 DPO4J_STANDIN size_t cublasLtGetCudartVersion() { return 13010; }
 DPO4J_STANDIN const char* cublasLtGetStatusName(cublasStatus_t status) { return cublas_status_name(status); }
 DPO4J_STANDIN const char* cublasLtGetStatusString(cublasStatus_t status) { return cublas_status_text(status); }
@@ -299,6 +321,18 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc* 
       return set(&desc->epilogue, value, bytes);
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
       return set(&desc->bias, value, bytes);
+    case CUBLASLT_MATMUL_DESC_BATCH_INVARIANCE_FLAGS: {
+      constexpr size_t kSinceVersion = 131000;
+      int32_t flags;
+      if (dpo4j_standin_cublaslt_version() < kSinceVersion) return invalid("a matmul descriptor attribute of a later version");
+      const cublasStatus_t status = set(&flags, value, bytes);
+      if (status != CUBLAS_STATUS_SUCCESS) return status;
+      if (flags != CUBLASLT_BATCH_INVARIANCE_DISABLED && flags != CUBLASLT_BATCH_INVARIANCE_AUTO) {
+        return not_emulated("batch invariance", flags);
+      }
+      desc->invariance = flags;
+      return CUBLAS_STATUS_SUCCESS;
+    }
   }
   return not_emulated("matmul descriptor attribute", attribute);
 }
@@ -384,7 +418,9 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtContext* han
   Product product;
   const cublasStatus_t status = describe(&product, desc, a, b, c, d);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  Algorithm algorithm{Algorithm::kMark, kind_of(product), preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes, {}};
+  if (desc->invariance == CUBLASLT_BATCH_INVARIANCE_AUTO) dpo4j_standin_count(kInvariants);
+  Algorithm algorithm{
+      Algorithm::kMark, kind_of(product), preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes, {}, sums_backwards(product)};
   const cublasLtMatrixLayout* const layouts[] = {a, b, c, d};
   for (int i = 0; i < 4; i++) algorithm.alignments[i] = line_alignment(*layouts[i], preference->alignments[i]);
   results[0] = {};
@@ -410,10 +446,14 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   int device;  // this call fails, like every call, once the device has failed
   if (!dpo4j_standin_is_stream(stream) || cudaGetDevice(&device) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
   size_t used_workspace_bytes = 0;
+  bool is_backwards = sums_backwards(product);
   if (algorithm != nullptr) {
     const void* const operands[] = {a, b, c, d};
-    status = check_algorithm(product, *algorithm, operands, workspace, workspace_bytes, &used_workspace_bytes);
+    Algorithm chosen;
+    memcpy(&chosen, algorithm, sizeof chosen);
+    status = check_algorithm(product, chosen, operands, workspace, workspace_bytes, &used_workspace_bytes);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
+    is_backwards = chosen.is_backwards != 0;
   }
   float alpha_value, beta_value;
   memcpy(&alpha_value, alpha, sizeof alpha_value);
@@ -436,8 +476,10 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
     if (overlap(d, d_bytes, bias, bias_bytes)) return invalid("d overlaps the bias");
   }
   const Matrix d_matrix = matrix(d, *d_layout, false), c_matrix = matrix(c, *c_layout, false);
-  const Matrix a_matrix = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N),
-               b_matrix = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
+  const Matrix forwards_a = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N),
+               forwards_b = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
+  const Matrix a_matrix = is_backwards ? reversed_columns(forwards_a, product.k) : forwards_a,
+               b_matrix = is_backwards ? reversed_rows(forwards_b, product.k) : forwards_b;
   const auto multiply = [=, m = product.m, n = product.n, k = product.k] {
     if (!dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d")) return cudaErrorIllegalAddress;
     if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm overwrites its workspace

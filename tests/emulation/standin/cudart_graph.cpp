@@ -109,6 +109,14 @@ DPO4J_STANDIN cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cuda
   return CALL(cudaSuccess);
 }
 
+// Only how many nodes there are.
+DPO4J_STANDIN cudaError_t cudaGraphGetNodes(cudaGraph_t graph, void** nodes, size_t* count) {
+  if (nodes != nullptr || count == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  if (!dpo4j_standin_has_handle(graph, "graph")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+  *count = graph->work.size();
+  return CALL(cudaSuccess);
+}
+
 DPO4J_STANDIN cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   return CALL_ON(stream, launch(executable, stream));
 }

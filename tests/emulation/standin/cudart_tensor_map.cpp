@@ -19,6 +19,7 @@ constexpr uint32_t kSwizzleBytes[] = {0, 32, 64, 128};
 int encode_tiled(void* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* strides, const uint32_t* tile,
                  const uint32_t* element_strides, int interleave, int swizzle, int l2_promotion, int fill) {
   using cuda_emulation::TensorMap;
+  dpo4j_standin_count(kTensorMaps);
   if (!cudart::has_context()) return kDriverInvalidContext;
   if (map == nullptr || reinterpret_cast<uintptr_t>(map) % 64 != 0 || rank != 2 || interleave != 0 || fill != 0) return kDriverInvalidValue;
   if (type < 0 || type >= static_cast<int>(sizeof kElementBytes / sizeof *kElementBytes)) return kDriverInvalidValue;

@@ -21,10 +21,16 @@ enum dpo4j_standin_event {
   kLaunches,     // of single kernels
   kCaptures,     // of graphs
   kGraphLaunches,
-  kHeuristics,    // choices of an algorithm by cuBLASLt
-  kUnorderedSums  // such choices that allow parts of a sum to be added in order of arrival, or in 16 bits
+  kHeuristics,     // choices of an algorithm by cuBLASLt
+  kUnorderedSums,  // such choices that allow parts of a sum to be added in order of arrival, or in 16 bits
+  kTensorMaps,     // encodings of tensor maps
+  kOccupancies,    // questions to the occupancy calculator
+  kInvariants      // choices of an algorithm by cuBLASLt that was told to keep rows independent of each other
 };
 DPO4J_STANDIN void dpo4j_standin_count(int event);
+
+// The version of cuBLASLt that is played, as cublasLtGetVersion counts: 131000 unless a test sets another.
+DPO4J_STANDIN size_t dpo4j_standin_cublaslt_version();
 
 // Work on a stream that is being captured is stored in the graph and runs when the graph is launched.
 DPO4J_STANDIN bool dpo4j_standin_is_stream(cudaStream_t stream);

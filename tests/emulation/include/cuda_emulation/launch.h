@@ -16,6 +16,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
 size_t dynamic_shared_limit(const void* kernel);  // 0 before it has been set
 
+void count_occupancy();  // a question to the occupancy calculator
+
 int max_cluster_size();  // max blocks per cluster of the emulated device; 1 if it has no clusters
 
 }  // namespace cuda_emulation
@@ -62,6 +64,7 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameter
 // One resident block per SM, whatever its registers and shared memory.
 template <class... Parameters>
 cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, void (*)(Parameters...), const cudaLaunchConfig_t* config) {
+  cuda_emulation::count_occupancy();
   if (config->numAttrs == 0) return cudaErrorInvalidClusterSize;  // the real library needs a cluster size
   int multiprocessors = 0;
   const cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0);

@@ -63,6 +63,58 @@ class MatmulAlgorithmTest {
         }
     }
 
+    /** For few rows another algorithm is chosen, once for all numbers of rows, also for 64 rows that are not "few". */
+    @OnEachDevice
+    void isChosenOnceForFewRows(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Device device = Devices.cuda(0);
+                DeviceBuffer memory = device.allocate(3 << 20)) {
+            device.fill(memory.address(), 0, memory.bytes());
+            Runnable few = () -> {
+                for (int rows : new int[] {1, 64, 2, 300}) {
+                    device.withFewRows(() -> forward(device, memory, rows));
+                }
+            };
+            assertThat(heuristics(() -> forward(device, memory, 100))).isEqualTo(1);
+            assertThat(heuristics(few)).isEqualTo(1);
+            assertThat(heuristics(few)).isZero();
+            assertThat(heuristics(() -> {
+                        forward(device, memory, 64);
+                        forward(device, memory, 1);
+                    }))
+                    .isZero();
+        }
+    }
+
+    /** cuBLASLt 13.10 knows an attribute for it, and older versions refuse the attribute. A weight's gradient sums over rows. */
+    @OnEachDevice
+    void rowsAreToldToBeIndependentOfEachOther(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        assertThat(invariants()).isEqualTo(2);
+        StandIn.setCublasLtVersion(130_100);
+        try {
+            assertThat(invariants()).isZero();
+        } finally {
+            StandIn.setCublasLtVersion(131_000);
+        }
+    }
+
+    private static long invariants() {
+        try (Device device = Devices.cuda(0);
+                DeviceBuffer memory = device.allocate(3 << 20)) {
+            device.fill(memory.address(), 0, memory.bytes());
+            return StandIn.count(Event.INVARIANTS, () -> {
+                forward(device, memory, 100);
+                device.withFewRows(() -> forward(device, memory, 100));
+                weightGradient(device, memory, 100);
+            });
+        }
+    }
+
     @OnEachDevice
     void sumsInAFixedOrderAndAllocatesOnlyForTheFirstProducts(On on) {
         if (!on.name().equals("emulated")) {

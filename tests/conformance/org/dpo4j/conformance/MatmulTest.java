@@ -1,5 +1,6 @@
 package org.dpo4j.conformance;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
@@ -262,6 +263,52 @@ class MatmulTest {
         }
         if (!on.cuda()) {
             rowsDoNotDependOnOtherRows(on, new Shape(1200, 41, 400, false, true));
+        }
+    }
+
+    /**
+     * The same for few rows; 64 rows outside have the bits of more rows outside. The stand-in sums in another order if it chose
+     * for few rows, so the bits of the two differ on {@code emulated}.
+     */
+    @OnEachDType
+    void fewRowsDoNotDependOnOtherRows(On on) {
+        int n = 57;
+        int k = 769;
+        double[] a = new Draw(31).normal(100 * k, 1);
+        double[] b = new Draw(32).normal(k * n, 1);
+        for (boolean transposeB : new boolean[] {false, true}) {
+            long[] outside = multiply(on, new Shape(100, n, k, false, transposeB), false, DType.F32, a, b);
+            long[] inside = multiplyFew(on, new Shape(100, n, k, false, transposeB), a, b);
+            for (int m : new int[] {1, 64}) {
+                long[] bits = multiplyFew(on, new Shape(m, n, k, false, transposeB), Arrays.copyOf(a, m * k), b);
+                Expect.sameBits(m + " rows", bits, Arrays.copyOf(inside, bits.length));
+            }
+            double[] some = Arrays.copyOf(a, 64 * k);
+            long[] after = multiply(on, new Shape(64, n, k, false, transposeB), false, DType.F32, some, b);
+            Expect.sameBits("64 rows", after, Arrays.copyOf(outside, after.length));
+            if (on.name().equals("emulated")) {
+                assertThat(inside).isNotEqualTo(outside);
+            }
+        }
+    }
+
+    /** The product as generation computes it. */
+    private static long[] multiplyFew(On on, Shape shape, double[] aValues, double[] bValues) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor c = tensors.output("c", DType.F32, shape.m, shape.n, stride(shape.n, DType.F32));
+            int strideA = stride(shape.k, on.dtype());
+            int strideB = stride(shape.columnsOfB(), on.dtype());
+            Tensor a = tensors.input("a", on.dtype(), shape.m, shape.k, strideA, aValues);
+            Tensor b = tensors.input("b", on.dtype(), shape.rowsOfB(), shape.columnsOfB(), strideB, bValues);
+            MatmulShape.Strides strides = new MatmulShape.Strides(stride(shape.n, DType.F32), strideA, strideB);
+            MatmulShape product =
+                    new MatmulShape(shape.m, shape.n, shape.k, strides, false, shape.transposeB, DType.F32, on.dtype());
+            tensors.run(device ->
+                    device.withFewRows(() -> device.matmul(c.address(), a.address(), b.address(), product, false)));
+            double[] expected = product(shape, a.values(), b.values());
+            double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
+            Expect.near(shape + " of few rows", c.values(), expected, i -> Tolerance.sum(shape.k, magnitudes[i]));
+            return c.bits();
         }
     }
 

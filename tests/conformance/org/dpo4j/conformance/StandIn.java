@@ -13,7 +13,10 @@ public final class StandIn {
         CAPTURES,
         GRAPH_LAUNCHES,
         HEURISTICS,
-        UNORDERED_SUMS
+        UNORDERED_SUMS,
+        TENSOR_MAPS,
+        OCCUPANCIES,
+        INVARIANTS
     }
 
     private StandIn() {}
@@ -37,6 +40,9 @@ public final class StandIn {
      * possible on a device.
      */
     public static native void fail(int error);
+
+    /** Sets the version of cuBLASLt, as {@code cublasLtGetVersion} counts: 131000, as at the beginning, or an older one. */
+    public static native void setCublasLtVersion(long version);
 
     /** Number of these events in this process so far. */
     public static long counted(Event event) {

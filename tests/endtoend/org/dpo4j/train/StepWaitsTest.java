@@ -12,6 +12,7 @@ import java.util.Random;
 import java.util.stream.IntStream;
 import org.assertj.core.api.AbstractLongAssert;
 import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
@@ -22,6 +23,8 @@ import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TrainingModel;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.MetricsLog;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -107,6 +110,27 @@ class StepWaitsTest {
             Counts counts = runAndAssertOnlyMetricsWait(
                     model, new PreferenceObjective(model, pairs, List.of(), options), options.train());
             assertOnlyGraphsAreLaunched(counts, 2 + 1 + 1); // forward, backward, the only chunk, and the update
+        }
+    }
+
+    /** Without graphs: the kernels of a step have the tensor maps of the step before, and do not ask again how many blocks are resident. */
+    @OnEachBf16Device
+    void stepsThatLaunchKernelsAskTheDriverOnce(On on) throws IOException {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        ModelConfig config =
+                Llama.config(37, 128, 24, 2, 2, 1, 64, true); // Hopper has kernels of its own for heads of 64
+        try (Device device = Devices.cuda(0);
+                Model model = Model.create(config, device, on.dtype(), 3)) {
+            DpoOptions options = options().cudaGraphs(false).build();
+            Counts counts = runAndAssertOnlyMetricsWait(
+                    model, new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options), options.train());
+            for (int step = 3; step <= STEPS; step++) {
+                counts.assertThatStep(step, Event.LAUNCHES).isPositive();
+                counts.assertThatStep(step, Event.TENSOR_MAPS).isZero();
+                counts.assertThatStep(step, Event.OCCUPANCIES).isZero();
+            }
         }
     }
 

@@ -9,6 +9,10 @@ import org.dpo4j.kernels.MatmulShape;
 import org.junit.jupiter.api.Test;
 
 class MatmulRulesTest {
+    private static MatmulShape nominal(MatmulShape shape) {
+        return MatmulRules.nominal(shape, MatmulRules.NOMINAL_ROWS);
+    }
+
     private static MatmulShape shape(long m, long n, long k, boolean transposeA, boolean transposeB) {
         MatmulShape plain = MatmulShape.contiguous(m, n, k, DType.F32, DType.F32);
         MatmulShape withA = transposeA ? plain.transposedA() : plain;
@@ -19,22 +23,34 @@ class MatmulRulesTest {
     @Test
     void batchesOfAnySizeShareANominalShape() {
         for (boolean transposeB : new boolean[] {false, true}) {
-            MatmulShape nominal = MatmulRules.nominal(shape(1, 64, 32, false, transposeB));
+            MatmulShape nominal = nominal(shape(1, 64, 32, false, transposeB));
             for (long rows : new long[] {2, 3, 100, 4096, 100_000}) {
-                assertThat(MatmulRules.nominal(shape(rows, 64, 32, false, transposeB)))
-                        .isEqualTo(nominal);
+                assertThat(nominal(shape(rows, 64, 32, false, transposeB))).isEqualTo(nominal);
             }
-            assertThat(MatmulRules.nominal(nominal)).isEqualTo(nominal);
+            assertThat(nominal(nominal)).isEqualTo(nominal);
         }
+    }
+
+    /** Few rows have a nominal shape of their own. A weight's gradient, which sums over rows, has the same as always. */
+    @Test
+    void fewRowsHaveAnotherNominalShape() {
+        MatmulShape forward = shape(1, 64, 32, false, true);
+        MatmulShape few = MatmulRules.nominal(forward, MatmulRules.FEW_ROWS);
+        assertThat(few.m()).isEqualTo(64);
+        assertThat(few).isNotEqualTo(nominal(forward));
+        assertThat(MatmulRules.nominal(shape(9000, 64, 32, false, true), MatmulRules.FEW_ROWS))
+                .isEqualTo(few);
+        MatmulShape gradient = shape(64, 32, 300, true, false);
+        assertThat(MatmulRules.nominal(gradient, MatmulRules.FEW_ROWS)).isEqualTo(nominal(gradient));
     }
 
     @Test
     void weightGradientsShareANominalShapePerPowerOfTwo() {
-        MatmulShape nominal = MatmulRules.nominal(shape(64, 32, 512, true, false));
-        assertThat(MatmulRules.nominal(shape(64, 32, 257, true, false))).isEqualTo(nominal);
-        assertThat(MatmulRules.nominal(shape(64, 32, 256, true, false))).isNotEqualTo(nominal);
-        assertThat(MatmulRules.nominal(shape(64, 32, 513, true, false))).isNotEqualTo(nominal);
-        assertThat(MatmulRules.nominal(shape(64, 32, 1, true, false)).k()).isEqualTo(1);
+        MatmulShape nominal = nominal(shape(64, 32, 512, true, false));
+        assertThat(nominal(shape(64, 32, 257, true, false))).isEqualTo(nominal);
+        assertThat(nominal(shape(64, 32, 256, true, false))).isNotEqualTo(nominal);
+        assertThat(nominal(shape(64, 32, 513, true, false))).isNotEqualTo(nominal);
+        assertThat(nominal(shape(64, 32, 1, true, false)).k()).isEqualTo(1);
     }
 
     /** A nominal shape must itself be valid: no row is longer than its stride. */
@@ -43,7 +59,7 @@ class MatmulRulesTest {
         for (int transposes = 0; transposes < 4; transposes++) {
             for (long rows : new long[] {1, 5, 129}) {
                 MatmulShape shape = shape(rows, 7, rows + 2, transposes % 2 == 1, transposes > 1);
-                MatmulRules.check(MatmulRules.nominal(shape), 16, 32, 48);
+                MatmulRules.check(nominal(shape), 16, 32, 48);
             }
         }
     }

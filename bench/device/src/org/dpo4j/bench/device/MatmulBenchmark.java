@@ -39,9 +39,13 @@ final class MatmulBenchmark {
                     fixture.normal(0.02, product.n() * product.k()));
         }
 
+        /** With {@code few 1} as generation does it. */
         Call trainers(Fixture fixture) {
-            return turn ->
+            Call call = turn ->
                     product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype());
+            return fixture.shape().has("few", "1")
+                    ? turn -> fixture.device().withFewRows(() -> call.queue(turn))
+                    : call;
         }
     }
 

@@ -113,6 +113,15 @@ public interface Device extends AutoCloseable {
      */
     void matmul(long c, long a, long b, long bias, MatmulShape shape);
 
+    /**
+     * Runs {@code work} with matrix products for few rows: their algorithms are chosen for 64 rows, and otherwise for
+     * 4096. For generation, whose steps have one row per sequence. {@link MatmulShape} says which bits are promised. On
+     * {@code cpu} all numbers of rows have one way to be summed, so this only runs {@code work}.
+     */
+    default void withFewRows(Runnable work) {
+        work.run();
+    }
+
     /** Waits for all queued work. Throws if it failed. */
     void synchronize();
 
@@ -148,6 +157,9 @@ public interface Device extends AutoCloseable {
 
         /** Queues the graph on the stream. */
         void launch();
+
+        /** Number of its nodes: kernels, copies and fills. */
+        long nodes();
 
         @Override
         void close();

@@ -5,6 +5,13 @@ package org.dpo4j.kernels;
  * itself, or the transpose of an {@code a} stored as [k,m]. {@code op(b)} is [k,n]: {@code b} itself, or the transpose
  * of a {@code b} stored as [n,k].
  *
+ * <p>Bits: the rows of {@code c} are those of a batch, if {@code a} is not transposed. A row then has the same bits in every
+ * product that differs from this one only in {@code m} and in other rows, on one device with one version of the libraries. So
+ * log-probs do not depend on what else is in a batch, and those of a reference that was scored in batches of other sizes are
+ * exactly those of the policy before its first step. On cuda, products inside {@link Device#withFewRows} are a group of their
+ * own: a row has the same bits in all of them, but may have other bits than outside. If {@code a} is transposed, the batch
+ * is summed over: {@code k} is its number of rows, and the bits depend on {@code k} rounded up to a power of two.
+ *
  * @param strides elements between rows as stored
  * @param output type of {@code c}
  * @param inputs type of {@code a} and {@code b}

@@ -131,18 +131,17 @@ final class GenerationPass implements AutoCloseable {
                 decoderArena.layout(layout -> decoder.placeShared(layout, inputs.pass.rows()));
         Runnable work = () -> queue(rows, inputs, activations, results);
         if (isStep) {
-            graphs.run(
-                    new Key(
-                            inputs,
-                            rows.slots.length,
-                            results,
-                            activations.out(),
-                            cache.at(),
-                            decoder.rotary().addresses(),
-                            sampler.state()),
-                    work);
+            Key key = new Key(
+                    inputs,
+                    rows.slots.length,
+                    results,
+                    activations.out(),
+                    cache.at(),
+                    decoder.rotary().addresses(),
+                    sampler.state());
+            device.withFewRows(() -> graphs.run(key, work));
         } else {
-            work.run();
+            device.withFewRows(work); // so that a row has the same bits in a prompt and in a step
         }
         return device.downloadInts(results.tokens, rows.slots.length);
     }
@@ -199,7 +198,9 @@ final class GenerationPass implements AutoCloseable {
     float logit(Rows rows, int i, int token) {
         Results results = headArena.layout(layout -> new Results(
                 head.placeActivations(layout, rows.batch.hiddenRows().length), layout.words(rows.slots.length)));
-        return device.downloadFloats(head.logits(results.head, i, 1) + 4L * token, 1)[0];
+        long[] logits = new long[1];
+        device.withFewRows(() -> logits[0] = head.logits(results.head, i, 1));
+        return device.downloadFloats(logits[0] + 4L * token, 1)[0];
     }
 
     @Override

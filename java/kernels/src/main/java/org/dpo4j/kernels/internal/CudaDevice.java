@@ -32,6 +32,7 @@ public final class CudaDevice implements Device {
     private @Nullable CudaMatmul matmul;
     private long context;
     private boolean isCapturing;
+    private long nominalRows = MatmulRules.NOMINAL_ROWS;
 
     private CudaDevice(
             DeviceReport.Gpu gpu,
@@ -281,7 +282,18 @@ public final class CudaDevice implements Device {
             if (matmul == null) {
                 matmul = new CudaMatmul(stream, ordinal);
             }
-            matmul.multiply(new CudaMatmul.Addresses(c, a, b, bias), shape, accumulate);
+            matmul.multiply(new CudaMatmul.Addresses(c, a, b, bias), shape, accumulate, nominalRows);
+        }
+    }
+
+    @Override
+    public void withFewRows(Runnable work) {
+        long before = nominalRows;
+        nominalRows = MatmulRules.FEW_ROWS;
+        try {
+            work.run();
+        } finally {
+            nominalRows = before;
         }
     }
 

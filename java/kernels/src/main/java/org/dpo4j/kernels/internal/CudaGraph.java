@@ -3,6 +3,7 @@ package org.dpo4j.kernels.internal;
 import static org.bytedeco.cuda.global.cudart.cudaGetLastError;
 import static org.bytedeco.cuda.global.cudart.cudaGraphDestroy;
 import static org.bytedeco.cuda.global.cudart.cudaGraphExecDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaGraphGetNodes;
 import static org.bytedeco.cuda.global.cudart.cudaGraphInstantiate;
 import static org.bytedeco.cuda.global.cudart.cudaGraphLaunch;
 import static org.bytedeco.cuda.global.cudart.cudaStreamBeginCapture;
@@ -11,8 +12,10 @@ import static org.bytedeco.cuda.global.cudart.cudaStreamEndCapture;
 
 import java.util.function.Supplier;
 import org.bytedeco.cuda.cudart.CUgraphExec_st;
+import org.bytedeco.cuda.cudart.CUgraphNode_st;
 import org.bytedeco.cuda.cudart.CUgraph_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.javacpp.SizeTPointer;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 
@@ -24,12 +27,14 @@ final class CudaGraph implements Device.Graph {
     private final Supplier<CurrentDevice> device;
     private final CUstream_st stream;
     private final CUgraphExec_st executable;
+    private final long nodes;
     private boolean closed;
 
-    private CudaGraph(Supplier<CurrentDevice> device, CUstream_st stream, CUgraphExec_st executable) {
+    private CudaGraph(Supplier<CurrentDevice> device, CUstream_st stream, CUgraphExec_st executable, long nodes) {
         this.device = device;
         this.stream = stream;
         this.executable = executable;
+        this.nodes = nodes;
     }
 
     /** Captures in thread-local mode, so that other threads can use other devices and streams meanwhile. */
@@ -66,13 +71,20 @@ final class CudaGraph implements Device.Graph {
     }
 
     private static CudaGraph instantiate(Supplier<CurrentDevice> device, CUstream_st stream, CUgraph_st graph) {
-        try {
+        try (SizeTPointer nodes = new SizeTPointer(1)) {
+            CUgraphNode_st none = null; // so that only the number of nodes is returned
+            CudaRuntime.check(cudaGraphGetNodes(graph, none, nodes), "cudaGraphGetNodes");
             CUgraphExec_st executable = new CUgraphExec_st();
             CudaRuntime.check(cudaGraphInstantiate(executable, graph, 0), "cudaGraphInstantiate");
-            return new CudaGraph(device, stream, executable);
+            return new CudaGraph(device, stream, executable, nodes.get());
         } finally {
             cudaGraphDestroy(graph);
         }
+    }
+
+    @Override
+    public long nodes() {
+        return nodes;
     }
 
     @Override

@@ -21,6 +21,7 @@ import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_NOT_SUPPORTED;
 import static org.bytedeco.cuda.global.cublas.cublasLtCreate;
 import static org.bytedeco.cuda.global.cublas.cublasLtDestroy;
 import static org.bytedeco.cuda.global.cublas.cublasLtGetStatusName;
+import static org.bytedeco.cuda.global.cublas.cublasLtGetVersion;
 import static org.bytedeco.cuda.global.cublas.cublasLtMatmul;
 import static org.bytedeco.cuda.global.cublas.cublasLtMatmulAlgoGetHeuristic;
 import static org.bytedeco.cuda.global.cublas.cublasLtMatmulDescInit;
@@ -58,13 +59,29 @@ import org.dpo4j.kernels.MatmulShape;
  *
  * <p>An algorithm is chosen once per {@link MatmulRules#nominal nominal shape}, for all batch sizes. So the training
  * loop, where every batch has another number of rows, chooses no algorithms; and a row has the same bits in every
- * batch, because the algorithm decides how an element is summed. If that algorithm refuses a shape, one is chosen for
+ * batch, because the algorithm decides how an element is summed. Products of few rows, in generation, have algorithms
+ * of their own. cuBLASLt 13.10 and later are also told that rows must not depend on each other, which rules out algorithms
+ * whose order of a sum depends on the number of tiles. If that algorithm refuses a shape, one is chosen for
  * this shape alone. Split-K is allowed for the long sums of a weight's gradient, but only with fp32 partial sums in the
  * workspace that are added in order.
  */
 final class CudaMatmul implements AutoCloseable {
     /** NVIDIA's recommendation for Hopper and later. Algorithms that need more are not considered. */
     private static final long WORKSPACE_BYTES = 32L << 20;
+
+    /** The first version with {@link #BATCH_INVARIANCE_FLAGS}, as {@code cublasLtGetVersion} counts. */
+    private static final long SINCE_BATCH_INVARIANCE = 131_000;
+
+    /** An attribute of a product that the presets lack: CUBLASLT_MATMUL_DESC_BATCH_INVARIANCE_FLAGS. */
+    private static final int BATCH_INVARIANCE_FLAGS = 41;
+
+    /**
+     * CUBLASLT_BATCH_INVARIANCE_DISABLED and _AUTO. With the latter, results are invariant between calls that have the same
+     * alignment of up to 16 bytes, which all products of one shape have.
+     */
+    private static final int INVARIANCE_DISABLED = 0;
+
+    private static final int INVARIANCE_AUTO = 8;
 
     private static final System.Logger LOG = System.getLogger("org.dpo4j.kernels");
 
@@ -86,10 +103,15 @@ final class CudaMatmul implements AutoCloseable {
     /** Addresses of a product; {@code bias} is {@link MatmulRules#NO_BIAS} if it has none. */
     record Addresses(long c, long a, long b, long bias) {}
 
-    /** What the choice of an algorithm depends on. */
-    private record Product(MatmulShape shape, boolean hasBias) {
+    /**
+     * What the choice of an algorithm depends on.
+     *
+     * @param rows the number of batch rows of the nominal shape. It belongs to the key: a batch that has 64 rows by chance
+     *     must not get the algorithm that was chosen for few rows
+     */
+    private record Product(MatmulShape shape, boolean hasBias, long rows) {
         Product nominal() {
-            return new Product(MatmulRules.nominal(shape), hasBias);
+            return new Product(MatmulRules.nominal(shape, rows), hasBias, rows);
         }
 
         int description() {
@@ -131,6 +153,9 @@ final class CudaMatmul implements AutoCloseable {
         if (hasBias) {
             set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
         }
+        if (!transposeA && cublasLtGetVersion() >= SINCE_BATCH_INVARIANCE) {
+            set(description, BATCH_INVARIANCE_FLAGS, INVARIANCE_AUTO);
+        }
         return description;
     }
 
@@ -163,8 +188,9 @@ final class CudaMatmul implements AutoCloseable {
         check(status, "cublasLtMatmulPreferenceSetAttribute");
     }
 
-    void multiply(Addresses at, MatmulShape shape, boolean accumulate) {
-        Product product = new Product(shape, at.bias != MatmulRules.NO_BIAS);
+    /** {@code rows}: {@link MatmulRules#NOMINAL_ROWS} or {@link MatmulRules#FEW_ROWS}. */
+    void multiply(Addresses at, MatmulShape shape, boolean accumulate, long rows) {
+        Product product = new Product(shape, at.bias != MatmulRules.NO_BIAS, rows);
         if (product.hasBias) {
             int status = cublasLtMatmulDescSetAttribute(
                     description(product), CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.put(at.bias), Long.BYTES);
@@ -217,16 +243,27 @@ final class CudaMatmul implements AutoCloseable {
         prefer(
                 CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
                 shape.transposeA() ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : CUBLASLT_REDUCTION_SCHEME_NONE);
-        int[] count = new int[1];
         cublasLtMatmulHeuristicResult_t result = own(new cublasLtMatmulHeuristicResult_t());
-        int status = cublasLtMatmulAlgoGetHeuristic(
-                handle, description(product), layoutB, layoutA, layoutC, layoutC, preference, 1, result, count);
-        if (status != 0 || count[0] == 0) {
-            throw failure(status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : status, "choosing an algorithm for " + product);
+        int status = choose(product, result);
+        if (status != 0 && !shape.transposeA() && cublasLtGetVersion() >= SINCE_BATCH_INVARIANCE) {
+            LOG.log(System.Logger.Level.DEBUG, "cuBLASLt has no algorithm for {0} with its batch invariance", product);
+            set(description(product), BATCH_INVARIANCE_FLAGS, INVARIANCE_DISABLED);
+            status = choose(product, result);
+        }
+        if (status != 0) {
+            throw failure(status, "choosing an algorithm for " + product);
         }
         cublasLtMatmulAlgo_t algorithm = result.algo();
         algorithms.put(product, algorithm);
         return algorithm;
+    }
+
+    /** Asks cuBLASLt for the best algorithm. Returns a status, 0 if there is one. */
+    private int choose(Product product, cublasLtMatmulHeuristicResult_t result) {
+        int[] count = new int[1];
+        int status = cublasLtMatmulAlgoGetHeuristic(
+                handle, description(product), layoutB, layoutA, layoutC, layoutC, preference, 1, result, count);
+        return status == 0 && count[0] == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : status;
     }
 
     private cublasLtMatmulDescOpaque_t description(Product product) {

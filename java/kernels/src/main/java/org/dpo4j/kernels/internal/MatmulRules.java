@@ -6,8 +6,11 @@ import org.dpo4j.kernels.MatmulShape;
 
 /** Checks of matrix products, and the shapes that share an algorithm. */
 final class MatmulRules {
-    /** Rows of a typical batch. Algorithms are chosen for this number of rows. */
-    private static final long NOMINAL_ROWS = 4096;
+    /** Rows of a typical batch of training or scoring. Algorithms are chosen for this number of rows. */
+    static final long NOMINAL_ROWS = 4096;
+
+    /** The same within {@link org.dpo4j.kernels.Device#withFewRows}: sequences of a decode step. */
+    static final long FEW_ROWS = 64;
 
     /**
      * The alignment of addresses, as in dpo4j.h. Without it, cuBLASLt assumes 256 bytes. cuBLASLt derives the alignment
@@ -22,14 +25,15 @@ final class MatmulRules {
 
     /**
      * The shape for which the algorithm is chosen, for all numbers of batch rows. Batch rows are {@code m}, the rows of
-     * {@code a}: they become {@link #NOMINAL_ROWS}. In the gradient of a weight, {@code a} is transposed and batch rows
+     * {@code a}: they become {@code rows}, {@link #NOMINAL_ROWS} or {@link #FEW_ROWS}. The number of a call is not a reason to
+     * choose, not even rounded: a reference is scored in other batches than the policy, and must have the same bits. In the gradient of a weight, {@code a} is transposed and batch rows
      * are {@code k}: they are rounded up to a power of two, and not to one number, because longer sums gain more from
      * split-K. If {@code b} is transposed too, {@code k} may not exceed the stride of {@code b}, so the shape stays as
      * it is. The factor alpha does not matter.
      */
-    static MatmulShape nominal(MatmulShape shape) {
+    static MatmulShape nominal(MatmulShape shape, long rows) {
         if (!shape.transposeA()) {
-            return with(shape, NOMINAL_ROWS, shape.k());
+            return with(shape, rows, shape.k());
         }
         return shape.transposeB() ? shape.withAlpha(1) : with(shape, shape.m(), powerOfTwo(shape.k()));
     }
