@@ -227,22 +227,82 @@ class GraphsTest {
         }
     }
 
-    /** With more keys than are kept, the least recently used graphs are captured again. */
+    /** With more keys than graphs are kept, the graph of a rare key gives way to a key that is more than twice as frequent. */
     @OnEachDType
-    void theLeastRecentlyUsedGraphsAreDropped(On on) {
+    void theGraphOfTheRarestKeyGivesWay(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
         try (Graphs graphs = new Graphs(on.device(), true);
                 DeviceBuffer memory = on.device().allocate(16)) {
-            int more = Graphs.MAX_KEYS + 2;
-            assertThat(captures(on, graphs, memory, 1, more)).isZero();
-            assertThat(captures(on, graphs, memory, 3, more)).isEqualTo(Graphs.MAX_KEYS);
-            assertThat(captures(on, graphs, memory, 3, more)).isZero();
-            assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // no longer known: key 3 is dropped
-            assertThat(captures(on, graphs, memory, 4, more)).isZero();
-            assertThat(captures(on, graphs, memory, 1, 1)).isEqualTo(1);
-            assertThat(captures(on, graphs, memory, 3, 3)).isZero();
+            int max = Graphs.MAX_GRAPHS;
+            int last = max + 1;
+            assertThat(captures(on, graphs, memory, 1, last)).isZero();
+            assertThat(captures(on, graphs, memory, 1, last)).isEqualTo(max);
+            assertThat(captures(on, graphs, memory, 2, last)).isZero(); // 3 uses of each, but 2 of key 1
+            assertThat(captures(on, graphs, memory, last, last)).isZero(); // 4, which is not more than twice 2
+            assertThat(captures(on, graphs, memory, last, last)).isEqualTo(1);
+            assertThat(graphs.count()).isEqualTo(max);
+            assertThat(graphs.nodes()).isEqualTo(max);
+            assertThat(captures(on, graphs, memory, 2, last)).isZero();
+            assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // launched as without graphs
+        }
+    }
+
+    /** If memory moves, the keys of before do not occur any more, and their graphs would keep their memory for ever. */
+    @OnEachDType
+    void theGraphOfAForgottenKeyIsClosed(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Graphs graphs = new Graphs(on.device(), true);
+                DeviceBuffer memory = on.device().allocate(16)) {
+            captures(on, graphs, memory, 1, 2);
+            captures(on, graphs, memory, 1, 2);
+            assertThat(graphs.count()).isEqualTo(2);
+            for (int time = 2; time < Graphs.HISTORY; time++) {
+                captures(on, graphs, memory, 2, 2);
+            }
+            assertThat(graphs.count()).isEqualTo(2);
+            captures(on, graphs, memory, 2, 2);
+            assertThat(graphs.count()).isEqualTo(1);
+        }
+    }
+
+    /** The estimate of a run's graphs counts at least the nodes that a pass has. */
+    @OnEachDType
+    void graphsHaveAtMostTheNodesThatTheMemoryPlanCounts(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        for (ModelConfig config : configsWithAllKindsOfBlocks()) {
+            for (boolean isRecomputed : new boolean[] {false, true}) {
+                nodesAreCounted(on, config, isRecomputed);
+            }
+        }
+    }
+
+    private static List<ModelConfig> configsWithAllKindsOfBlocks() {
+        List<ModelConfig> configs = new ArrayList<>(GptConfigs.ALL);
+        configs.add(CONFIG);
+        return configs;
+    }
+
+    private static void nodesAreCounted(On on, ModelConfig config, boolean isRecomputed) {
+        try (Model model = Model.create(config, on.device(), on.dtype(), 3)) {
+            TrainingModel.Options options =
+                    new TrainingModel.Options(CompletionSums.PLAIN, 1 << 20, true, null, isRecomputed);
+            try (TrainingModel training = new TrainingModel(model, options);
+                    GivenGradient loss = new GivenGradient(model.device(), 8, 80, 1)) {
+                for (int time = 0; time < 4; time++) {
+                    loss.accumulate(training, batch(new Random(1), 20, 30, 40), new float[3]);
+                }
+                long nodes = training.decoderNodes();
+                assertThat(nodes)
+                        .as("nodes of %d layers", config.architecture().layerCount())
+                        .isPositive()
+                        .isLessThanOrEqualTo(TrainingDecoder.maxNodes(model, isRecomputed));
+            }
         }
     }
 

@@ -29,6 +29,16 @@ final class TrainingDecoder implements AutoCloseable {
 
     private record Buffers(Decoder.Activations activations, Layer.Gradients gradients) {}
 
+    /**
+     * Max nodes of both passes of a layer, and of what is there once. GraphsTest counts 28 to 37 kernels, products, fills and
+     * copies; products of cuBLASLt whose sum is split have a second kernel. Adapters of all projections have up to twice as
+     * many besides.
+     */
+    private static final int LAYER_NODES = 40;
+
+    private static final int RECOMPUTED_LAYER_NODES = 48;
+    private static final int OTHER_NODES = 16;
+
     private final Device device;
     private final WeightGradients trained;
     private final Decoder decoder;
@@ -117,6 +127,17 @@ final class TrainingDecoder implements AutoCloseable {
     long activationBytes(int rows, boolean areRecomputed) {
         return Layout.bytes(layout -> place(layout, rows, areRecomputed))
                 + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
+    }
+
+    /** Upper bound on the nodes of the graphs of a forward and a backward pass. */
+    static long maxNodes(Model model, boolean isRecomputed) {
+        int ofLayer = (isRecomputed ? RECOMPUTED_LAYER_NODES : LAYER_NODES) * (model.adapter() == null ? 1 : 3);
+        return OTHER_NODES + (long) ofLayer * model.architecture().layerCount();
+    }
+
+    /** Nodes of the graphs that are kept. */
+    long nodes() {
+        return graphs.nodes();
     }
 
     /** The rotary tables. Reserve the positions of a batch in them before its pass. */

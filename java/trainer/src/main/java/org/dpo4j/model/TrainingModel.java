@@ -109,6 +109,23 @@ public final class TrainingModel implements AutoCloseable {
     }
 
     /**
+     * Upper bound on the device memory of the CUDA graphs of the decoder's passes, an estimate (see {@link Graphs}). A graph is
+     * kept if its batch's bucket occurred twice.
+     *
+     * @param microBatches those of the run
+     * @param isRecomputed as in {@link Options}
+     */
+    public static long graphBytes(Model model, long microBatches, boolean isRecomputed) {
+        long buckets = Math.min(Graphs.MAX_GRAPHS / 2, microBatches / 2);
+        return buckets * TrainingDecoder.maxNodes(model, isRecomputed) * Graphs.NODE_BYTES;
+    }
+
+    /** Nodes of the CUDA graphs of the decoder's passes. */
+    long decoderNodes() {
+        return decoder.nodes();
+    }
+
+    /**
      * Queues a forward and a backward pass, which adds d loss / d weights to the model's gradients. Head and loss run
      * one chunk at a time. Does not wait for the device. Throws, naming the index, if an index of the batch is out of
      * range. The noise, if there is one, is that of step 0, and the number of a sequence is that of its completion.

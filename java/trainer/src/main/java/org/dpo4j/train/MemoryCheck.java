@@ -57,7 +57,7 @@ final class MemoryCheck {
 
     /** Throws, with what to change, if the planned run needs more than {@code available} bytes. */
     void check(MemoryPlan plan, long available) {
-        long excess = plan.bytes() - available;
+        long excess = plan.bytesWithGraphs() - available;
         if (excess <= 0) {
             return;
         }
@@ -75,7 +75,7 @@ final class MemoryCheck {
 
     /** What would make the plan smaller, the largest saving first. */
     List<Saving> savings() {
-        long bytes = planner.apply(options).bytes();
+        long bytes = planner.apply(options).bytesWithGraphs();
         return changes()
                 .flatMap(change -> saving(change, bytes))
                 .filter(saving -> saving.bytes > 0)
@@ -88,7 +88,7 @@ final class MemoryCheck {
         try {
             TrainOptions changed = options.with(change.apply);
             return Stream.of(
-                    new Saving(change.text, bytes - planner.apply(changed).bytes()));
+                    new Saving(change.text, bytes - planner.apply(changed).bytesWithGraphs()));
         } catch (Dpo4jException e) {
             return Stream.empty();
         }
@@ -113,6 +113,7 @@ final class MemoryCheck {
                                         "lower per_device_eval_batch_size from " + step.perDeviceEvalBatchSize
                                                 + " to 1",
                                         changed -> changed.step().perDeviceEvalBatchSize = 1),
+                                new Change("set cuda_graphs false", changed -> changed.step().cudaGraphs = false),
                                 new Change(
                                         "leave generate_during_eval out",
                                         changed -> changed.samples().generateDuringEval = false),

@@ -12,10 +12,11 @@ import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.PassMemory;
+import org.dpo4j.model.TrainingModel;
 
 /**
- * The device memory of a run in bytes, computed before it is allocated: the maximum of {@link Device#allocatedBytes}.
- * The CUDA context, cuBLASLt's workspace of 32 MiB and CUDA graphs are not included.
+ * The device memory of a run in bytes, computed before it is allocated: the maximum of {@link Device#allocatedBytes}, and an
+ * estimate of CUDA graphs. The CUDA context and cuBLASLt's workspace of 32 MiB are not included.
  *
  * <p>A checkpoint needs no device memory, and 8 MiB of host memory for copies: its snapshot of weights and optimizer is in
  * the operating system's page cache, as files that are forced to the disk while training goes on.
@@ -37,6 +38,8 @@ import org.dpo4j.model.PassMemory;
  * @param reference weights of the reference, if it is not the model in training
  * @param isReferenceKept whether the reference is there during training
  * @param samples with generate_during_eval: the reference's weights, and memory of generation and its log-probs
+ * @param graphs upper bound on the CUDA graphs of the decoder's passes ({@link TrainingModel#graphBytes}), which the driver
+ *     allocates
  */
 public record MemoryPlan(
         long frozenWeights,
@@ -51,7 +54,8 @@ public record MemoryPlan(
         long optimizerArrays,
         long reference,
         boolean isReferenceKept,
-        long samples) {
+        long samples,
+        long graphs) {
 
     /** The plan of a run that trains these steps. */
     static MemoryPlan of(Objective objective, Steps steps, ReferencePlan reference, TrainOptions options) {
@@ -62,12 +66,20 @@ public record MemoryPlan(
                 options,
                 options.logging().loggingInterval(steps.total()),
                 reference,
-                EvaluationSamples.bytes(objective, options));
+                EvaluationSamples.bytes(objective, options),
+                graphs(objective.model(), steps, options.step()));
+    }
+
+    private static long graphs(Model model, Steps steps, StepOptions step) {
+        return step.hasGraphs(model.device())
+                ? TrainingModel.graphBytes(
+                        model, (long) steps.total() * step.gradientAccumulationSteps, step.gradientCheckpointing)
+                : 0;
     }
 
     /** The plan of weights, gradients and optimizer, without passes. */
     static MemoryPlan ofState(Model model, TrainOptions options) {
-        return of(model, Passes.NONE, 0, options, 1, ReferencePlan.NONE, 0);
+        return of(model, Passes.NONE, 0, options, 1, ReferencePlan.NONE, 0, 0);
     }
 
     private static MemoryPlan of(
@@ -77,7 +89,8 @@ public record MemoryPlan(
             TrainOptions options,
             int ring,
             ReferencePlan reference,
-            long samples) {
+            long samples,
+            long graphs) {
         Model sized = sized(model, options);
         Parameters parameters = sized.trained();
         return new MemoryPlan(
@@ -93,7 +106,8 @@ public record MemoryPlan(
                 Optimizer.arrayBytes(parameters, ring),
                 reference.modelBytes(),
                 reference.isKept(),
-                samples);
+                samples,
+                graphs);
     }
 
     /**
@@ -129,17 +143,22 @@ public record MemoryPlan(
                 + (isReferenceKept ? ofReference + steps : Math.max(ofReference, steps));
     }
 
+    /** {@link #bytes}, and what the driver allocates for CUDA graphs. */
+    public long bytesWithGraphs() {
+        return bytes() + graphs;
+    }
+
     /** Throws, naming the parts, if the run needs more than {@code available} bytes. */
     public void check(long available) {
-        if (bytes() > available) {
+        if (bytesWithGraphs() > available) {
             throw refusal(available, "lower what needs most");
         }
     }
 
     /** The error of a run that does not fit. */
     Dpo4jException refusal(long available, String advice) {
-        return new Dpo4jException("the run needs " + inUnits(bytes()) + " of device memory, but " + inUnits(available)
-                + " are available: " + described() + "; " + advice);
+        return new Dpo4jException("the run needs " + inUnits(bytesWithGraphs()) + " of device memory, but "
+                + inUnits(available) + " are available: " + described() + "; " + advice);
     }
 
     /** Bytes by what they hold, without parts that the run does not have. */
@@ -156,6 +175,7 @@ public record MemoryPlan(
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());
         parts.put("samples of evaluations", samples);
+        parts.put("CUDA graphs", graphs);
         String when = isReferenceKept ? "" : " (before training)";
         parts.put("reference model" + when, reference);
         parts.put("reference log-probs" + when, passes.reference().total());
@@ -173,7 +193,7 @@ public record MemoryPlan(
     /** One line for a run header. */
     @Override
     public String toString() {
-        return "at most " + inUnits(bytes()) + ": " + described();
+        return "at most " + inUnits(bytesWithGraphs()) + ": " + described();
     }
 
     /** Bytes as GB, MB or kB, which are powers of ten. */

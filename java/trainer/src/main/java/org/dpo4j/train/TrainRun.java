@@ -19,6 +19,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Adapter;
 import org.dpo4j.model.EmbeddingNoise;
 import org.dpo4j.model.FourBit;
+import org.dpo4j.model.Graphs;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
@@ -45,7 +46,9 @@ final class TrainRun {
         Objective read(Model model, ReadOptions options, RunListener listener, Map<String, String> facts);
     }
 
-    private static final String GRAPHS = "all launches of a step whose sizes occurred before";
+    private static final String GRAPHS =
+            "all launches of a step whose sizes occurred before; of the decoder's passes at most " + Graphs.MAX_GRAPHS
+                    + " graphs are kept";
 
     private static final String KEPT = "kept until backward (gradient_checkpointing false)";
 
