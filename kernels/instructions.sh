@@ -81,7 +81,8 @@ token_logprob_backward          backward    has    STG\.E(\..*)?\.(128|64)
 token_logprob_backward          backward    lacks  LDL.*|STL.*
 token_logprob_forward_backward  forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward_backward  forward     has    STG\.E(\..*)?\.(128|64)
-token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
+token_logprob_forward_backward  forward     lacks  LDL.*|STL.*
+token_logprob_forward_backward  forward     max:2  MEMBAR.*'
 
 # Instructions that should run while products run. Columns: file; prefix of kernel names; min count of the instruction between a wait for all but
 # the newest group of products and the next wait; instruction. The compiler may move a wait, and then the count falls.
