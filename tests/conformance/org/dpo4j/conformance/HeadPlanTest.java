@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Path;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.junit.jupiter.api.Test;
 
@@ -28,6 +29,15 @@ class HeadPlanTest {
         assertThat(plan.chunkRows()).isEqualTo(7 * 256);
         assertThat(plan.workspaceBytes())
                 .isCloseTo(plan.chunkRows() * row, org.assertj.core.api.Assertions.within(768L));
+    }
+
+    /** 4 bytes an element of a row instead of 6. By hand: 2877 rows fit, which are 11.2 times 256. */
+    @Test
+    void gradientsInPlaceLeaveMemoryForMoreRows() {
+        HeadPlan row = new HeadPlan(Use.TRAINING, 128_256, 4096, DType.BF16, 1, Path.LOGITS_IN_PLACE);
+        assertThat(HeadPlan.GPU_BYTES / (4L * 128_256 + 2L * 4096 + 8)).isEqualTo(2877);
+        assertThat(row.rowsWithin(HeadPlan.GPU_BYTES)).isEqualTo(11 * 256);
+        assertThat(HeadPlan.within(HeadPlan.GPU_BYTES, 16_384, row).chunkRows()).isEqualTo(11 * 256);
     }
 
     /** The chunks of a call are as few as fit, of nearly equal size, and multiples of 256 rows, the last one excepted. */
@@ -80,6 +90,13 @@ class HeadPlanTest {
         assertThat(new HeadPlan(Use.TRAINING, 1000, 64, DType.BF16, 2).workspaceBytes())
                 .isEqualTo(8192 + 4096 + 256);
         assertThat(new HeadPlan(Use.FORWARD, 1, 1, DType.F32, 1).stride()).isEqualTo(8);
+        // in place: no gradient beside the logits; log-prob and lse again
+        assertThat(new HeadPlan(Use.FROZEN, 1000, 64, DType.BF16, 2, Path.LOGITS_IN_PLACE).workspaceBytes())
+                .isEqualTo(8192);
+        assertThat(new HeadPlan(Use.TRAINING, 1000, 64, DType.BF16, 2, Path.LOGITS_IN_PLACE).workspaceBytes())
+                .isEqualTo(8192 + 256 + 256);
+        assertThat(new HeadPlan(Use.TRAINING, 1000, 64, DType.F32, 2, Path.LOGITS_IN_PLACE).workspaceBytes())
+                .isEqualTo(8192 + 512);
     }
 
     /** The plan has the max number of rows per chunk that fits: one more row, or 256 more, does not. */

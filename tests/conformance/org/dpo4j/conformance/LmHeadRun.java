@@ -124,7 +124,8 @@ final class LmHeadRun implements AutoCloseable {
         bias = biases == null ? null : tensors.vector("bias", DType.F32, biases);
         logprob = tensors.output("logprob", DType.F32, 1, rows);
         lse = tensors.output("lse", DType.F32, 1, rows);
-        statistics = tensors.output("statistics", DType.F32, path == Path.LOGITS ? rows : 0, TokenLogProb.STATISTICS);
+        statistics =
+                tensors.output("statistics", DType.F32, path == Path.EXPONENTIALS ? 0 : rows, TokenLogProb.STATISTICS);
         dHidden = way == Way.FORWARD
                 ? tensors.input("d_hidden", dtype, rows, hidden, new double[rows * hidden])
                 : tensors.output("d_hidden", dtype, rows, hidden);
@@ -208,7 +209,7 @@ final class LmHeadRun implements AutoCloseable {
 
     private TokenResults results() {
         return new TokenResults(
-                logprob.address(), lse.address(), plan.path() == Path.LOGITS ? statistics.address() : 0);
+                logprob.address(), lse.address(), plan.path() == Path.EXPONENTIALS ? 0 : statistics.address());
     }
 
     private HeadGradients gradients() {

@@ -9,6 +9,8 @@ import org.dpo4j.conformance.LmHeadRun.Left;
 import org.dpo4j.conformance.LmHeadRun.Way;
 import org.dpo4j.conformance.LmHeadRun.WeightBefore;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.head.HeadPlan.Path;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.testkit.Bfloat16;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
@@ -164,6 +166,34 @@ class LmHeadTest {
                             what + " d_bias",
                             overwritten.bits().dBias(),
                             zeroed.bits().dBias());
+                }
+            }
+        }
+    }
+
+    /** A bf16 gradient that overwrites its own row of logits has the bits of one beside the logits, also if these are computed twice. */
+    @OnEachDType
+    @Tag("small")
+    void aGradientInPlaceHasTheBitsOfOneBeside(On on) {
+        if (!TokenLogProb.narrowsInPlace(on.device(), 61)) {
+            return;
+        }
+        for (LogitTransform transform : List.of(LogitTransform.NONE, LogitTransform.random(61, 1, 0.7, 4))) {
+            LmHeadCall call =
+                    LmHeadCall.random(9, 61, 16).withTransform(transform).withTargets(3, -1, 60, 0, 7, 8, -1, 59, 31);
+            for (Way way : List.of(Way.FORWARD, Way.KNOWN, Way.KNOWN_FROZEN, Way.UNIT, Way.UNIT_FROZEN)) {
+                for (int chunkRows : new int[] {2, 4, 9}) {
+                    String what = "%s in chunks of %d of %s".formatted(way, chunkRows, call);
+                    LmHeadRun.Bits beside =
+                            LmHeadRun.of(on, call, way, chunkRows, Path.LOGITS).bits();
+                    LmHeadRun.Bits inPlace = LmHeadRun.of(on, call, way, chunkRows, Path.LOGITS_IN_PLACE)
+                            .bits();
+                    Expect.sameBits(what + " logprob", inPlace.logprob(), beside.logprob());
+                    Expect.sameBits(what + " lse", inPlace.lse(), beside.lse());
+                    Expect.sameBits(what + " statistics", inPlace.statistics(), beside.statistics());
+                    Expect.sameBits(what + " d_hidden", inPlace.dHidden(), beside.dHidden());
+                    Expect.sameBits(what + " d_weight", inPlace.dWeight(), beside.dWeight());
+                    Expect.sameBits(what + " d_bias", inPlace.dBias(), beside.dBias());
                 }
             }
         }

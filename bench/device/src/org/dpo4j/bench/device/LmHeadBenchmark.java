@@ -91,7 +91,8 @@ final class LmHeadBenchmark {
     }
 
     private HeadPlan plan(Use use) {
-        return HeadPlan.within(HeadPlan.GPU_BYTES, rows, use, vocabulary, hidden, dtype);
+        HeadPlan row = HeadPlan.on(fixture.device(), use, vocabulary, hidden, dtype);
+        return HeadPlan.within(HeadPlan.GPU_BYTES, rows, row);
     }
 
     /** Log-probs by {@link LmHead}, which keeps the logits of one chunk of rows in memory. */

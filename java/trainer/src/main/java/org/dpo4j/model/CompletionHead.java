@@ -56,12 +56,12 @@ final class CompletionHead {
         this.hasStatistics = hasStatistics;
         Architecture.Scales scales = model.architecture().scales();
         this.transform = new Transform(0, (float) scales.logits(), (float) scales.logitsCap());
-        HeadPlan row = new HeadPlan(
+        HeadPlan row = HeadPlan.on(
+                device,
                 use == Use.TRAINING && weights.isFrozen() ? Use.FROZEN : use,
                 model.architecture().vocabSize(),
                 hiddenSize,
-                dtype,
-                1);
+                dtype);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
         this.maxPlan = row.withChunkRows(rows);
     }

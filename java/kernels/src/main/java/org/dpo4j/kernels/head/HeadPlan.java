@@ -1,7 +1,9 @@
 package org.dpo4j.kernels.head;
 
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb;
 
 /**
  * The sizes of an {@link LmHead}, and the memory and the number of matrix products that follow from them. They do not
@@ -34,12 +36,17 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     public static final long GPU_BYTES = 1_500_000_000;
 
     /**
-     * What is kept in memory between forward and backward. Log-probs of the two paths differ in their last bits, so
-     * those of a policy and its reference need the same path.
+     * What is kept in memory between forward and backward. Log-probs of EXPONENTIALS differ from those of the others in their last bits,
+     * so those of a policy and its reference need the same path.
      */
     public enum Path {
         /** fp32 logits, and their gradient in the dtype of the weight. For every device, dtype, use and transform. */
         LOGITS,
+        /**
+         * As LOGITS, with the same bits, but a bf16 gradient overwrites the first half of its own row of logits: 4 bytes instead of 6 per
+         * row and column of the vocabulary. For devices of which {@link TokenLogProb#narrowsInPlace} says so.
+         */
+        LOGITS_IN_PLACE,
         /**
          * Exponentials of the softmax in bf16, which the kernel of the forward product stores ({@link
          * LmHeadExponentials}): 2 bytes instead of 6 per row and column of the vocabulary, and no pass over logits. For
@@ -75,6 +82,12 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     /** A plan that keeps logits. */
     public HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
         this(use, vocabulary, hidden, dtype, chunkRows, Path.LOGITS);
+    }
+
+    /** A plan of one row that keeps logits, with the least memory with which this device can, for {@link #within}. */
+    public static HeadPlan on(Device device, Use use, long vocabulary, long hidden, DType dtype) {
+        boolean isInPlace = TokenLogProb.narrowsInPlace(device, vocabulary);
+        return new HeadPlan(use, vocabulary, hidden, dtype, 1, isInPlace ? Path.LOGITS_IN_PLACE : Path.LOGITS);
     }
 
     /** The same plan for another path. */
@@ -137,9 +150,14 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return new HeadPlan(use, vocabulary, hidden, dtype, rows, path);
     }
 
-    /** Elements between rows of logits and of their gradient. */
+    /** Elements between rows of logits. */
     public long stride() {
         return vocabulary + 7 & -8;
+    }
+
+    /** Elements between rows of the gradient of the logits. */
+    long gradientStride() {
+        return isNarrowedInPlace() ? 2 * stride() : stride();
     }
 
     /** Bytes of workspace, for any number of rows. */
@@ -147,7 +165,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         if (path == Path.EXPONENTIALS) {
             return exponentialParts().end();
         }
-        return scaledBegin() + aligned(scaledBytes());
+        return resultsBegin() + aligned(resultsBytes());
     }
 
     /**
@@ -192,9 +210,35 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
                 + (hasSeparateGradient() ? aligned(chunkRows * stride() * dtype.bytes()) : 0);
     }
 
+    /** The offset of {@code {logprob, lse}} f32[2, chunkRows], which backward writes again if {@link #isRecomputedWithResults}. */
+    long resultsBegin() {
+        return scaledBegin() + aligned(scaledBytes());
+    }
+
+    /**
+     * Whether backward computes the gradient of logits that it has computed again by the operation that computes log-probs too: the only
+     * one that can write in place.
+     */
+    boolean isRecomputedWithResults() {
+        return use == Use.TRAINING && isNarrowedInPlace();
+    }
+
+    /** Whether the gradient of the logits has fewer bytes than the logits. */
+    private boolean isNarrowed() {
+        return use != Use.FORWARD && dtype != DType.F32;
+    }
+
+    private boolean isNarrowedInPlace() {
+        return isNarrowed() && path == Path.LOGITS_IN_PLACE;
+    }
+
     /** Whether the gradient of the logits has memory of its own. In fp32 it overwrites the logits. */
     private boolean hasSeparateGradient() {
-        return use != Use.FORWARD && dtype != DType.F32;
+        return isNarrowed() && !isNarrowedInPlace();
+    }
+
+    private long resultsBytes() {
+        return isRecomputedWithResults() ? 2 * Float.BYTES * chunkRows : 0;
     }
 
     private long scaledBytes() {
@@ -208,7 +252,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         }
         return 4 * stride()
                 + (hasSeparateGradient() ? stride() * dtype.bytes() : 0)
-                + (use == Use.TRAINING ? hidden * dtype.bytes() : 0);
+                + (use == Use.TRAINING ? hidden * dtype.bytes() : 0)
+                + (isRecomputedWithResults() ? 2 * Float.BYTES : 0);
     }
 
     private static long aligned(long bytes) {

@@ -116,8 +116,9 @@ public final class LmHead {
         this.weight = weight;
         this.transform = transform;
         this.workspace = workspace;
-        this.exponentials =
-                plan.path() == Path.LOGITS ? null : new ExponentialHead(device, plan, weight, transform, workspace);
+        this.exponentials = plan.path() == Path.EXPONENTIALS
+                ? new ExponentialHead(device, plan, weight, transform, workspace)
+                : null;
     }
 
     /** Queues the log-probs of all rows: one matrix product. */
@@ -245,16 +246,22 @@ public final class LmHead {
             if (begin < last) {
                 logits(hidden(rows, begin), count);
             }
-            TokenLogProb.backward(
-                    device,
-                    gradient(),
-                    logits(),
-                    rows.targets + 4 * begin,
-                    lse + 4 * begin,
-                    dLogprob + 4 * begin,
-                    count);
+            gradientOfLogits(rows, begin, lse, dLogprob);
             products(to, rows, begin, count);
             to = gradients.accumulating();
+        }
+    }
+
+    /** Of the chunk whose logits are in the workspace. Both ways have the same bits. */
+    private void gradientOfLogits(HeadRows rows, long begin, long lse, long dLogprob) {
+        long targets = rows.targets + 4 * begin;
+        long count = chunk(rows, begin);
+        if (plan.isRecomputedWithResults()) {
+            long again = workspace + plan.resultsBegin();
+            TokenResults results = new TokenResults(again, again + 4 * plan.chunkRows());
+            TokenLogProb.forwardBackward(device, gradient(), results, logits(), targets, dLogprob + 4 * begin, count);
+        } else {
+            TokenLogProb.backward(device, gradient(), logits(), targets, lse + 4 * begin, dLogprob + 4 * begin, count);
         }
     }
 
@@ -319,7 +326,7 @@ public final class LmHead {
     /** {@code dX = dLogits W}. */
     private void dHidden(long dHidden, long rows) {
         MatmulShape shape = MatmulShape.contiguous(rows, plan.hidden(), plan.vocabulary(), plan.dtype(), plan.dtype())
-                .withStrides(new Strides(plan.hidden(), plan.stride(), plan.hidden()));
+                .withStrides(new Strides(plan.hidden(), plan.gradientStride(), plan.hidden()));
         device.matmul(dHidden, workspace + plan.gradientBegin(), weight, shape, false);
     }
 
@@ -328,10 +335,10 @@ public final class LmHead {
         long dLogits = workspace + plan.gradientBegin();
         MatmulShape shape = MatmulShape.contiguous(plan.vocabulary(), plan.hidden(), rows, DType.F32, plan.dtype())
                 .transposedA()
-                .withStrides(new Strides(plan.hidden(), plan.stride(), plan.hidden()));
+                .withStrides(new Strides(plan.hidden(), plan.gradientStride(), plan.hidden()));
         device.matmul(gradients.dWeight, dLogits, x, shape, !gradients.isWeightOverwritten);
         if (gradients.dBias != 0) {
-            Matrix gradient = new Matrix(dLogits, rows, plan.vocabulary(), plan.stride(), plan.dtype());
+            Matrix gradient = new Matrix(dLogits, rows, plan.vocabulary(), plan.gradientStride(), plan.dtype());
             ColumnSum.forward(device, gradients.dBias, gradient, scale);
         }
     }
@@ -399,6 +406,6 @@ public final class LmHead {
     }
 
     private LogitsGradient gradient() {
-        return new LogitsGradient(workspace + plan.gradientBegin(), plan.stride(), plan.dtype());
+        return new LogitsGradient(workspace + plan.gradientBegin(), plan.gradientStride(), plan.dtype());
     }
 }
