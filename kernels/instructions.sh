@@ -25,6 +25,12 @@ attention_forward_sm90a         forward    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
 attention_forward_sm90a         forward    has    ATOMG\.E\.ADD.*
 attention_forward_sm90a         forward    lacks  LDL.*|STL.*
 attention_forward_sm90a         forward    max:4 WARPGROUP\.DEPBAR.*
+attention_decode                add_ranges has    HMMA\.16816\.F32\.BF16
+attention_decode                add_ranges has    LDGSTS\.E\.BYPASS.*\.128
+attention_decode                add_ranges has    LDSM\.16\.M88\.4
+attention_decode                add_ranges lacks  LDL.*|STL.*
+attention_decode                merge      has    LDG\.E(\..*)?\.128
+attention_decode                merge      lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
 lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST

@@ -18,6 +18,8 @@ cuobjdump=$(cuda_tool "$build" cuobjdump)
 budgets='
 attention_forward_mma.cu           (           255
 attention_backward_mma.cu          (           255
+attention_decode.cu                (           144
+attention_decode.cu                256,        240
 attention_backward_sm90a.cu        (           168
 attention_forward_sm90a.cu         (           168
 token_logprob_forward.cu           (            80

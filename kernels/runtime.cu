@@ -37,10 +37,12 @@ int query_max_cluster_size(int ordinal) {
 
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
-// All kernels that can be turned off need sm_90a. The emulation contains the code of every architecture.
+// Those that can be turned off need sm_90a, except kAttentionDecode. The emulation contains the code of every architecture.
 bool has_kernel(const LaunchContext& context, uint32_t kernel) {
+  if ((context.without & kernel) != 0) return false;
+  if (kernel == kAttentionDecode) return true;
   const bool compiled = strcmp(architectures(), "emulated") == 0 || strstr(architectures(), "sm_90a") != nullptr;
-  return compiled && context.capability == 90 && (context.without & kernel) == 0;
+  return compiled && context.capability == 90;
 }
 
 const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }

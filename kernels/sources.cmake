@@ -6,6 +6,7 @@ set(DPO4J_KERNEL_SOURCES
     attention_backward.cu
     attention_backward_mma.cu
     attention_backward_sm90a.cu
+    attention_decode.cu
     attention_forward.cu
     attention_forward_mma.cu
     attention_forward_sm90a.cu

@@ -1,3 +1,4 @@
+#include "attention_ranges.h"
 #include "call.h"
 #include "workspace.h"
 
@@ -56,7 +57,9 @@ const char* broken_reading_segment(const dpo4j_attention_forward_params& p, int6
   const dpo4j_segment& segment = p.segments[s];
   const int64_t end = int64_t{segment.key_begin} + segment.key_offset + segment.query_count;
   const bool within = end <= p.key_rows && int64_t{segment.prefix_begin} + segment.prefix_count <= p.key_rows;
-  return segment.query_count == 0 || within ? nullptr : "must see no row beyond key_rows";
+  if (segment.query_count > 0 && !within) return "must see no row beyond key_rows";
+  const int64_t keys = int64_t{segment.prefix_count} + segment.key_offset + segment.query_count;
+  return segment.query_count == 0 || p.max_keys == 0 || keys <= p.max_keys ? nullptr : "must have no query with more keys than max_keys";
 }
 
 // The dependents of a prefix must directly follow it, and no other segment may have a prefix. So one task can own all gradients of a
@@ -91,12 +94,19 @@ const char* broken_training_segment(const dpo4j_attention_backward_params& p, in
 
 size_t dpo4j_attention_forward_workspace_bytes(void) { return sizeof(uint32_t); }
 
+size_t dpo4j_attention_decode_workspace_bytes(int64_t segment_count, int64_t heads, int64_t head_width, int64_t max_keys) {
+  if (!dpo4j::all_positive(segment_count, heads, head_width, max_keys)) return dpo4j_attention_forward_workspace_bytes();
+  return dpo4j::ranges_bytes(segment_count, heads, head_width, dpo4j::max_ranges(max_keys, 0));
+}
+
 int32_t dpo4j_attention_forward(dpo4j_context* context, const dpo4j_attention_forward_params* params) {
   Call call(context, "attention_forward");
   if (call.params(params).refused()) return call.status();
   const dpo4j_attention_forward_params& p = *params;
   check_shape(call, p)
       .rows("key_rows", p.key_rows)
+      .require(p.max_keys >= 0 && p.max_keys <= INT32_MAX, "max_keys", "must be from 0 to 2147483647")
+      .require(p.max_keys == 0 || p.max_queries <= 1, "max_queries", "must be at most 1 if max_keys is above 0")
       .tensor("out", p.out)
       .tensor("lse", p.lse)
       .tensor("workspace", p.workspace)

@@ -17,7 +17,7 @@ struct LaunchContext {
   int32_t sm_shared_bytes;   // shared memory per SM, including what the system reserves of each block
   int32_t max_cluster_size;  // max blocks per cluster: 8, or 1 without clusters
   int32_t capability;        // compute capability times ten
-  uint32_t without;          // bits of ArchitectureKernel that are turned off
+  uint32_t without;          // bits of OptionalKernel that are turned off
   // For tests: the result of resident_clusters(). 0 queries the device.
   int32_t resident_clusters;
 };
@@ -72,7 +72,7 @@ bool token_logprob_holds_row(const LaunchContext&, int64_t vocabulary);
 
 // kernels/runtime.cu
 const char* architectures();                             // as compiled, "sm_80,sm_90a,...", or "emulated"
-bool has_kernel(const LaunchContext&, uint32_t kernel);  // of ArchitectureKernel: whether the device runs it and it is not off
+bool has_kernel(const LaunchContext&, uint32_t kernel);  // of OptionalKernel: whether the device runs it and it is not off
 const char* error_text(int error);
 const char* error_name(int error);
 bool ends_cuda(int error);  // whether every later CUDA call of the process fails

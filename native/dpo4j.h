@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 22
+#define DPO4J_ABI_VERSION 23
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -369,16 +369,18 @@ typedef struct dpo4j_attention_shape {
 } dpo4j_attention_shape;
 
 typedef struct dpo4j_attention_forward_params {
-  void* out;                     /* [query_rows,heads,head_width]; query rows outside all segments are not written */
-  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(score), saved for backward */
-  void* workspace;               /* dpo4j_attention_forward_workspace_bytes; contents undefined before and after */
-  const void* q;                 /* [query_rows,heads,head_width] */
-  const void* k;                 /* [key_rows,kv_heads,head_width] */
-  const void* v;                 /* [key_rows,kv_heads,head_width] */
+  void* out;       /* [query_rows,heads,head_width]; query rows outside all segments are not written */
+  float* lse;      /* f32[query_rows,heads] = log of the sum of exp(score), saved for backward */
+  void* workspace; /* dpo4j_attention_forward_workspace_bytes, or dpo4j_attention_decode_workspace_bytes if max_keys is above 0;
+                                    contents undefined before and after */
+  const void* q;   /* [query_rows,heads,head_width] */
+  const void* k;   /* [key_rows,kv_heads,head_width] */
+  const void* v;   /* [key_rows,kv_heads,head_width] */
   const dpo4j_segment* segments; /* [segment_count], on the device */
   int64_t segment_count;
   int64_t max_queries; /* max query_count of the segments */
   int64_t key_rows;    /* number of rows of k and v; segments may not name others */
+  int64_t max_keys;    /* 0, or for decoding an upper bound on the keys of a query, prefix included. Then max_queries is at most 1 */
   dpo4j_attention_shape shape;
 } dpo4j_attention_forward_params;
 
@@ -401,9 +403,15 @@ typedef struct dpo4j_attention_backward_params {
 } dpo4j_attention_backward_params;
 
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
+/* For a call with max_keys above 0, whatever its window. */
+DPO4J_API size_t dpo4j_attention_decode_workspace_bytes(int64_t segment_count, int64_t heads, int64_t head_width, int64_t max_keys);
 /* out = softmax(scores) v over the keys that each query attends to, lse as above. All sums are fp32. In BF16 on cuda, tensor cores multiply bf16:
    forward rounds softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights
-   and gradients of scores before it multiplies them by d_out, k and q. */
+   and gradients of scores before it multiplies them by d_out, k and q.
+   With max_keys above 0, cuda splits the keys of a query into ranges of 256, which are summed apart and then added in order. The result of a
+   query depends on its keys alone, not on max_keys or on other segments. In F32 it has the bits of a call with max_keys 0 if all keys that it
+   attends to are in one range; otherwise, and in BF16, it differs from these within the error of the sums. The max_keys of a
+   segment are checked on cpu; on cuda, a query with too many ranges for the workspace gets NaN. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);

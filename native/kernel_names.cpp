@@ -14,7 +14,7 @@ using namespace dpo4j;
 
 struct Name {
   const char* name;
-  ArchitectureKernel kernel;
+  OptionalKernel kernel;
 };
 
 constexpr Name kNames[] = {
@@ -22,6 +22,7 @@ constexpr Name kNames[] = {
     {"attention_backward_sm90a", kAttentionBackwardSm90a},
     {"lm_head_forward_sm90a", kLmHeadForwardSm90a},
     {"lm_head_exponentials_sm90a", kLmHeadExponentialsSm90a},
+    {"attention_decode", kAttentionDecode},
 };
 
 // Returns 0 if there is no kernel of this name.

@@ -1,5 +1,5 @@
-// Kernels that a caller may turn off: those that need one architecture, if another kernel computes the same results. The name of a kernel
-// is that of its file in kernels/.
+// Kernels that a caller may turn off, if other kernels compute the same results: those that need one architecture, and those of decoding. The
+// name of a kernel is that of its file in kernels/.
 #pragma once
 
 #include <stddef.h>
@@ -8,11 +8,12 @@
 namespace dpo4j {
 
 // Bits of cuda::LaunchContext::without.
-enum ArchitectureKernel : uint32_t {
+enum OptionalKernel : uint32_t {
   kAttentionForwardSm90a = 1,
   kAttentionBackwardSm90a = 2,
   kLmHeadForwardSm90a = 4,
-  kLmHeadExponentialsSm90a = 8
+  kLmHeadExponentialsSm90a = 8,
+  kAttentionDecode = 16
 };
 
 // Converts a comma-separated list of names to bits. Returns false if a name is unknown; `text` then names it and lists those that exist.

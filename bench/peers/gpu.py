@@ -391,6 +391,31 @@ def attention(function, part):
     return make
 
 
+def attention_decode(function):
+    """One query a sequence. The gate looks at the last key head of the first sequence."""
+
+    def make(worker, sizes):
+        if "window" in sizes or "soft_cap" in sizes:
+            raise Unsupported("scaled_dot_product_attention has no window that skips tiles, and no soft cap")
+        group, state, torch = sizes["heads"] // sizes["kv_heads"], {}, worker.torch
+        inputs = q, k, v = tuple(worker.normal(sizes["sequences"], heads, tokens, sizes["width"], dtype=worker.dtype(sizes))
+                                 for heads, tokens in ((sizes["heads"], 1), *[(sizes["kv_heads"], sizes["context"])] * 2))
+
+        def forward():
+            with torch.no_grad():
+                state["out"] = function(*inputs)
+
+        def check():
+            parts = [each[:1, -count:].double() for each, count in ((q, group), (k, 1), (v, 1))]
+            expected = torch.nn.functional.scaled_dot_product_attention(*parts, enable_gqa=True)
+            actual = state["out"][:1, -group:]
+            yield actual, expected, 4 * rounding(actual) * (expected.abs() + expected.abs().mean())
+
+        return Case(forward, inputs, check)
+
+    return make
+
+
 def rotated(torch):
     def rotate(x, cosine, sine):
         first, second = x.chunk(2, -1)
@@ -607,6 +632,8 @@ def torch_cases(worker, wrap):
         "activation_backward": unary(lambda w, s: gradient_case(w, activation(s), (rows_of(w, s, True, s["inputs"]),))),
         "attention_forward": attention(attend, "forward"),
         "attention_backward": attention(attend, "backward"),
+        "attention_decode": attention_decode(wrap(
+            lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True))),
         "embedding_forward": unary(embedding),
         "embedding_backward": unary(embedding_backward),
         "copy_rows": unary(copy_rows),

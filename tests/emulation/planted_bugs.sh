@@ -408,4 +408,21 @@ window_plant attention_backward_sm90a $limits#windowsOverWideTiles queries_left_
 window_plant attention_backward_sm90a $limits#softCaps no_slope 'd_[qk] .*, expected' 's/p\[at\] = e\[c\] \* (1 - t \* t)/p[at] = e[c]/'
 window_plant attention_backward_mma $limits#softCapsInWindows no_slope_mma 'd_[qk] .*, expected' 's/ \* (1 - t \* t)//'
 
+# Decoding: ranges, tiles of warps, and their sums.
+decode_plant() { plant attention_decode attention_decode.cuh "AttentionDecodeTest#$1" "$2" "$3" "$4" "$5"; } # TEST NAME MODE EXPECTATION SED-EXPRESSION
+wrong='row [0-9]+, head [0-9]+ .*, expected'
+decode_plant anyNumberOfKeys range_left_out none "$wrong" 's/i < seen.count; i += kMergeWarps/i + 1 < seen.count; i += kMergeWarps/'
+decode_plant anyNumberOfKeys ranges_overlap none "$wrong" 's/return min(key_end, (first + index + 1) \* kRangeKeys)/return min(key_end, (first + index + 1) * kRangeKeys + 1)/'
+decode_plant anyNumberOfKeys warp_left_out none "$wrong" 's/warp < Shape::kWarps; warp++) all.y/warp < Shape::kWarps - 1; warp++) all.y/'
+decode_plant anyNumberOfKeys ring_overwritten none "$wrong|NaN" 's/copy(stage, tile + Shape::kStages \* Shape::kStep)/copy(stage, tile + Shape::kStep)/'
+decode_plant anyNumberOfKeys tile_not_waited_for none "$wrong|NaN" 's/cp_async_wait<Shape::kStages - 1>/cp_async_wait<Shape::kStages>/'
+decode_plant anyNumberOfKeys not_rescaled none "$wrong" 's/rescale)) Tile::scale(o, rescale)/rescale)) (void)0/'
+decode_plant hiddenKeysMayBeAnything hidden_keys_loaded none 'other bits' 's/exists = key >= begin \&\& key < end/exists = key >= begin - 16 \&\& key < end + 16/'
+decode_plant fewKeys keys_not_hidden none "$wrong" 's/hide(s, tile);/(void)0;/'
+decode_plant everyHeadWidthAndGroup one_row_tile none 'out was not written' 's/divide_up(x.max_queries \* (x.shape.heads \/ x.shape.kv_heads), Shape::kRows)/int64_t{1}/'
+decode_plant whatDoesNotFit no_nan none 'whatDoesNotFit' 's/ = softmax.sum\[1\] = NAN/ += 0/'
+decode_plant fewKeys unordered_rings thread 'ThreadSanitizer: data race' '/__syncthreads();  \/\/ all warps have read/d'
+decode_plant anyNumberOfKeys unordered_lanes thread 'ThreadSanitizer: data race' '/__syncwarp();  \/\/ all lanes have read/d'
+plant attention_forward attention_decode.cuh AttentionDecodeTest#oneRangeEqualsTheWhole other_tiles none 'other bits' 's/seen.begin(index) \/ kColumns \* kColumns/seen.begin(index) \/ 8 * 8/'
+
 finish

@@ -119,8 +119,8 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, Attention.S
             return new Attention.Inputs(q.address(), k.address(), v.address());
         }
 
-        private Attention.Segments packed(int rows) {
-            return AttentionLayout.packed(packed.address(), segments, rows);
+        private Attention.Segments packed(int rows, int maxKeys) {
+            return AttentionLayout.packed(packed.address(), segments, rows, maxKeys);
         }
     }
 
@@ -136,27 +136,35 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, Attention.S
                 tensors.input("segments", Segment.pack(segments)));
     }
 
-    /** A forward call and its tensors. */
-    record Forward(Operands operands, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
+    /** A forward call and its tensors. {@code maxKeys} is 0 except for decoding. */
+    record Forward(Operands operands, int keyRows, int maxKeys, Tensor out, Tensor lse, Tensor workspace) {
         void run(Device device) {
             Attention.forward(
                     device,
                     new Attention.Saved(out.address(), lse.address()),
                     operands.addresses(),
-                    operands.packed(keyRows),
+                    operands.packed(keyRows, maxKeys),
                     workspace.address(),
                     operands.shape.with(operands.dtype));
         }
     }
 
     Forward forward(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
+        return decode(tensors, on, segments, inputs, 0);
+    }
+
+    Forward decode(Tensors tensors, On on, List<Segment> segments, Inputs inputs, int maxKeys) {
         int rows = inputs.q.length / width();
         return new Forward(
                 operands(tensors, on, segments, inputs),
                 inputs.k.length / kvWidth(),
+                maxKeys,
                 tensors.output("out", on.dtype(), rows, width(), outStride()),
                 tensors.output("lse", DType.F32, rows, heads),
-                tensors.workspace(Attention.forwardWorkspaceBytes()));
+                tensors.workspace(
+                        maxKeys == 0
+                                ? Attention.forwardWorkspaceBytes()
+                                : Attention.decodeWorkspaceBytes(segments.size(), heads, headWidth, maxKeys)));
     }
 
     /** A backward call and its tensors. */
@@ -175,7 +183,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, Attention.S
                     new Attention.Gradients(dOut.address(), dQ.address(), dK.address(), dV.address()),
                     operands.addresses(),
                     new Attention.Saved(out.address(), lse.address()),
-                    operands.packed(AttentionLayout.rows(operands.segments)),
+                    operands.packed(AttentionLayout.rows(operands.segments), 0),
                     workspace.address(),
                     operands.shape.with(operands.dtype));
         }

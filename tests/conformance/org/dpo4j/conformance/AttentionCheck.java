@@ -38,9 +38,13 @@ final class AttentionCheck {
 
     /** Compares out and lse with the reference. {@code size} multiplies q and k. */
     static void forward(On on, AttentionCall shape, List<Segment> segments, double size) {
-        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), size);
+        decode(on, shape, segments, 0, AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), size));
+    }
+
+    /** The same for single queries with at most {@code maxKeys} keys. Rows of q in no segment are not written. */
+    static void decode(On on, AttentionCall shape, List<Segment> segments, int maxKeys, AttentionCall.Inputs inputs) {
         try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            AttentionCall.Forward call = shape.decode(tensors, on, segments, inputs, maxKeys);
             tensors.run(call::run);
             AttentionCall.Inputs stored = call.operands().inputs();
             List<Object> key = List.of(shape.key(stored, segments), on.dtype());
@@ -114,8 +118,13 @@ final class AttentionCheck {
     }
 
     static long[] outputBits(On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
+        return outputBits(on, shape, segments, 0, inputs);
+    }
+
+    static long[] outputBits(
+            On on, AttentionCall shape, List<Segment> segments, int maxKeys, AttentionCall.Inputs inputs) {
         try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            AttentionCall.Forward call = shape.decode(tensors, on, segments, inputs, maxKeys);
             tensors.run(call::run);
             return call.out().bits();
         }

@@ -38,7 +38,13 @@ class AttentionRefusalsTest {
     }
 
     private static Attention.Segments segments(Refusals.Arguments a, String rows) {
-        return new Attention.Segments(a.get("segments"), a.get("segment_count"), a.get("max_queries"), a.get(rows));
+        boolean isForward = rows.equals("key_rows");
+        return new Attention.Segments(
+                a.get("segments"),
+                a.get("segment_count"),
+                a.get("max_queries"),
+                a.get(rows),
+                isForward ? a.get("max_keys") : 0);
     }
 
     private static Attention.Shape shape(Refusals.Arguments a) {
@@ -62,6 +68,7 @@ class AttentionRefusalsTest {
                     .address("lse", call.lse())
                     .address("workspace", call.workspace())
                     .size("key_rows", 6, -1)
+                    .size("max_keys", 0, -1, 1L << 31)
                     .check((device, a) -> Attention.forward(
                             device,
                             new Attention.Saved(a.get("out"), a.get("lse")),

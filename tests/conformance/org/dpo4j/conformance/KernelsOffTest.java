@@ -24,7 +24,8 @@ class KernelsOffTest {
             "attention_forward_sm90a",
             "attention_backward_sm90a",
             "lm_head_forward_sm90a",
-            "lm_head_exponentials_sm90a");
+            "lm_head_exponentials_sm90a",
+            "attention_decode");
 
     private static void withProperty(String without, Runnable work) {
         String before = System.setProperty(PROPERTY, without);

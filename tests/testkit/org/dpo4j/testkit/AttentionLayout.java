@@ -55,6 +55,21 @@ public final class AttentionLayout {
         return new Attention.Segments(address, segments.size(), maxQueries(segments), rows);
     }
 
+    /** The same for decoding: no query has more than {@code maxKeys} keys. */
+    public static Attention.Segments packed(long address, List<Segment> segments, long rows, long maxKeys) {
+        return new Attention.Segments(address, segments.size(), maxQueries(segments), rows, maxKeys);
+    }
+
+    /** The number of rows that hold all keys of the segments. */
+    public static int keyRows(List<Segment> segments) {
+        int rows = 0;
+        for (Segment segment : segments) {
+            rows = Math.max(rows, segment.keyBegin() + segment.keyOffset() + segment.queryCount());
+            rows = Math.max(rows, segment.prefixBegin() + segment.prefixCount());
+        }
+        return rows;
+    }
+
     /**
      * For each row of the plain layout, in which every completion repeats its prompt, the row of the shared layout with
      * the same token after the same prefix.

@@ -46,6 +46,6 @@ class CudaSettingsTest {
         assertThat(CudaSettings.from(null, names).refusal())
                 .isEqualTo("DPO4J_WITHOUT (or -Ddpo4j.without) is '" + names + "': '" + unknown
                         + "' is no kernel that can be turned off: use attention_forward_sm90a, attention_backward_sm90a,"
-                        + " lm_head_forward_sm90a, lm_head_exponentials_sm90a");
+                        + " lm_head_forward_sm90a, lm_head_exponentials_sm90a, attention_decode");
     }
 }

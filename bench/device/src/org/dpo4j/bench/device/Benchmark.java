@@ -95,11 +95,11 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
 
     /**
      * Whether launch latency bounds a call. Such a call uses one copy of its tensors, in L2, as in training, where the
-     * kernel before it has just written them.
+     * kernel before it has just written them. A step of a model is not one: it waits for the device.
      */
     boolean isLaunchBound(Shape shape) {
         double moved = work.bytes.of(shape);
-        return moved > 0 && moved < LAUNCH_BOUND_BYTES;
+        return moved > 0 && moved < LAUNCH_BOUND_BYTES && !shape.parameters().containsKey("model");
     }
 
     /** Bytes of model weights that the preparation writes to disk and reads again; 0 without a model. */

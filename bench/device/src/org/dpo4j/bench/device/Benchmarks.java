@@ -82,6 +82,41 @@ final class Benchmarks {
                             + " soft_cap 2, dtype F32",
                     "layout shared, pairs 2, prompt 9, completion 5, heads 4, kv_heads 2, width 16, dtype BF16"));
 
+    private static final Shapes DECODE = onGpu(
+            shapes(
+                    "sequences 1, context 4096, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 1, context 32768, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 1, context 32768, heads 14, kv_heads 2, width 64, dtype BF16",
+                    "sequences 16, context 4096, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 16, context 32768, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 64, context 128, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 64, context 4096, heads 32, kv_heads 8, width 128, dtype BF16",
+                    "sequences 64, context 4096, heads 14, kv_heads 2, width 64, dtype BF16",
+                    "sequences 16, context 8192, heads 16, kv_heads 8, width 256, window 4096, soft_cap 50, dtype BF16",
+                    "sequences 16, context 4096, heads 32, kv_heads 8, width 128, dtype F32"),
+            shapes(
+                    "sequences 3, context 21, heads 4, kv_heads 2, width 16, dtype F32",
+                    "sequences 2, context 300, heads 4, kv_heads 2, width 16, window 280, soft_cap 2, dtype F32",
+                    "sequences 2, context 300, heads 4, kv_heads 2, width 16, dtype BF16"));
+
+    private static final Shapes GENERATION = onGpu(
+            shapes(
+                    "model qwen2-0.5b, sequences 1, context 128, dtype BF16",
+                    "model qwen2-0.5b, sequences 1, context 4096, dtype BF16",
+                    "model qwen2-0.5b, sequences 1, context 32768, dtype BF16",
+                    "model qwen2-0.5b, sequences 16, context 4096, dtype BF16",
+                    "model qwen2-0.5b, sequences 64, context 128, dtype BF16",
+                    "model qwen2-0.5b, sequences 64, context 4096, dtype BF16"),
+            shapes(
+                    "model tiny, sequences 1, context 5, dtype F32",
+                    "model tiny, sequences 3, context 270, dtype BF16"));
+
+    private static final Shapes GENERATION_8B = onGpu(
+            shapes(
+                    "model llama3-8b, sequences 1, context 4096, dtype BF16",
+                    "model llama3-8b, sequences 16, context 4096, dtype BF16"),
+            shapes("model tiny, sequences 2, context 9, dtype BF16"));
+
     private static final Shapes HEAD = new Shapes(
             shapes(
                     "rows 8192, vocabulary 32000, hidden 4096, dtype BF16",
@@ -218,6 +253,12 @@ final class Benchmarks {
                     PRODUCTS),
             attention("attention_forward", 4, AttentionBenchmark::forward),
             attention("attention_backward", 10, AttentionBenchmark::backward),
+            moving(
+                    "attention_decode",
+                    AttentionDecodeBenchmark::bytes,
+                    Roofline.READ,
+                    AttentionDecodeBenchmark::decode,
+                    DECODE),
             head("lm_head_forward", Roofline.products(LmHeadBenchmark::logitsProduct), FUSED_HEAD),
             computing(
                     "lm_head_chunks_forward",
@@ -397,6 +438,8 @@ final class Benchmarks {
                                     "rows 6144, width 4096, dtype BF16",
                                     "rows 28672, width 4096, dtype F32"),
                             rowsTiny())),
+            generation("generate_step", GENERATION),
+            generation("generate_step_8b", GENERATION_8B),
             step("dpo_step", STEP),
             step("dpo_step_8b", STEP_8B),
             step("lora_step_8b", LORA_STEP_8B));
@@ -485,6 +528,12 @@ final class Benchmarks {
                                 "rows 16384, heads 16, width 64, dtype BF16",
                                 "rows 16384, heads 12, width 64, dtype BF16"),
                         shapes("rows 7, heads 3, width 16, dtype F32", "rows 7, heads 3, width 16, dtype BF16")));
+    }
+
+    /** One token of each text. */
+    private static Benchmark generation(String name, Shapes shapes) {
+        Work work = new Work(GenerationBenchmark::bytes, s -> 0, Map.of("tokens", s -> s.at("sequences")));
+        return new Benchmark(name, work, Roofline.READ, GenerationBenchmark::step, shapes);
     }
 
     /**

@@ -70,6 +70,11 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         return layers * (attention + 3.0 * hidden * intermediate);
     }
 
+    /** The number of weights of matrices that a decode step reads. */
+    double read() {
+        return body() + (double) vocabulary * hidden;
+    }
+
     /**
      * The FLOPs of a pair, if nothing is computed twice: backward is twice forward, a shared prompt counts once,
      * attention is causal, and the head is applied to completion tokens. The log-probs of the reference are not

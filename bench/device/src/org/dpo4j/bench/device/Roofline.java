@@ -26,6 +26,10 @@ record Roofline(String name, @Nullable Preparation preparation, boolean isBytes,
     static final Roofline COPY =
             new Roofline("copy", fixture -> copy(fixture, copied(fixture)), true, fixture -> 2.0 * copied(fixture));
 
+    /** gradient_norm, which reads fp32 and writes 8 bytes. */
+    static final Roofline READ =
+            new Roofline("read", fixture -> read(fixture, copied(fixture)), true, fixture -> (double) copied(fixture));
+
     /** A large square product of random numbers: the speed of tensor cores at the power that this product draws. */
     static final Roofline SQUARE_PRODUCT = new Roofline(
             "square product",
@@ -90,9 +94,12 @@ record Roofline(String name, @Nullable Preparation preparation, boolean isBytes,
                 gate -> gate.value("last", Float.intBitsToFloat(0x11111111), to.read(to.count() - 1), 0));
     }
 
-    /** gradient_norm, which reads fp32 and writes 8 bytes. */
     static Prepared read(Fixture fixture) {
-        long count = fixture.at("bytes") / Float.BYTES;
+        return read(fixture, fixture.at("bytes"));
+    }
+
+    private static Prepared read(Fixture fixture, long bytes) {
+        long count = bytes / Float.BYTES;
         Operand norm = fixture.zeros(DType.F32, 2);
         Operand gradient = fixture.normal(DType.F32, 1, count);
         long workspace = fixture.workspace(GradientNorm.workspaceBytes(count));

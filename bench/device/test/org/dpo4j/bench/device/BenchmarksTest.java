@@ -109,6 +109,17 @@ class BenchmarksTest {
         assertThat(bytes("token_logprob_forward_backward", all)).isEqualTo(2 * 2 * 16384 * 1000);
     }
 
+    /** By hand: 988 MB of weights, and 12 288 bytes of keys and values for each token of a text. */
+    @Test
+    void aDecodeStepReadsWeightsAndKeys() {
+        Shape step = Shape.of("model qwen2-0.5b, sequences 16, context 100, dtype BF16");
+        assertThat(bytes("generate_step", step)).isEqualTo(987_922_432 + 16 * 100 * 12_288);
+        String attention = "sequences 16, context 4096, heads 32, kv_heads 8, width 128, dtype BF16";
+        assertThat(bytes("attention_decode", Shape.of(attention))).isEqualTo(16 * 4096 * 4096);
+        assertThat(bytes("attention_decode", Shape.of(attention + ", window 1024")))
+                .isEqualTo(16 * 1024 * 4096);
+    }
+
     private static double bytes(String name, Shape shape) {
         return Benchmarks.ALL.stream()
                 .filter(each -> each.name().equals(name))

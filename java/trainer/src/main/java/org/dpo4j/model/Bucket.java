@@ -51,6 +51,11 @@ record Bucket(int rows, int segments, int maxQueries) {
         return tokens <= max ? Math.min(rows, max) : rows;
     }
 
+    /** Padded sequences of a step of generation: 4 sizes between two powers of two. */
+    static int sequences(int running) {
+        return up(running, 1, 4);
+    }
+
     /** Values of the batch's rows, and 0 for padding rows. */
     int[] padded(int[] values) {
         return Arrays.copyOf(values, rows);

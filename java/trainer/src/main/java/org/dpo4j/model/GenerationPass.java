@@ -3,9 +3,11 @@ package org.dpo4j.model;
 import java.util.List;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.kernels.decoder.SampleTokens;
 import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.model.Pass.KeyRanges;
 
 /**
  * Runs rows through decoder and head and chooses tokens. Only the tokens are copied to the host. A step that has the
@@ -21,6 +23,11 @@ final class GenerationPass implements AutoCloseable {
     private final Indices indices;
     private final Arena decoderArena;
     private final Arena headArena;
+    private final Arena rangesArena;
+    private final PaddedSizes sizes;
+    /** Whether attention splits the keys of a step, which the cpu does not. */
+    private final boolean splitsKeys;
+
     private final KeyCache cache;
     private final Graphs graphs;
 
@@ -41,7 +48,7 @@ final class GenerationPass implements AutoCloseable {
         /** At least the memory of a pass with at most these rows and sequences. */
         static Inputs place(Layout layout, int rows, int sequences) {
             Bucket bucket = new Bucket(rows, sequences, rows);
-            Pass pass = Pass.place(layout, bucket).withCacheRows(layout.words(rows));
+            Pass pass = Pass.place(layout, bucket).withCache(layout.words(rows), KeyRanges.NONE);
             return new Inputs(
                     pass,
                     layout.words(sequences),
@@ -50,8 +57,8 @@ final class GenerationPass implements AutoCloseable {
                     layout.words((long) SampleTokens.DRAW_WORDS * sequences));
         }
 
-        static Inputs place(Layout layout, Bucket bucket, Rows rows) {
-            Pass pass = Pass.place(layout, bucket).withCacheRows(layout.words(bucket.rows()));
+        static Inputs place(Layout layout, Bucket bucket, Rows rows, KeyRanges ranges) {
+            Pass pass = Pass.place(layout, bucket).withCache(layout.words(bucket.rows()), ranges);
             return new Inputs(
                     pass,
                     layout.words(rows.batch.hiddenRows().length),
@@ -83,9 +90,11 @@ final class GenerationPass implements AutoCloseable {
         indices = new Indices(device);
         decoderArena = new Arena(device);
         headArena = new Arena(device);
+        rangesArena = new Arena(device);
+        splitsKeys = device.name().equals("cuda");
         Weights weights = model.weights();
-        cache = new KeyCache(
-                device, model.architecture().layerCount(), weights.layout().sizes(), weights.dtype());
+        sizes = weights.layout().sizes();
+        cache = new KeyCache(device, model.architecture().layerCount(), sizes, weights.dtype());
         graphs = new Graphs(device, device.supportsGraphs());
     }
 
@@ -100,15 +109,21 @@ final class GenerationPass implements AutoCloseable {
      * @param promptRows tokens of all prompts
      * @param sequences number of sequences
      * @param cacheRows tokens of all prompts and continuations
+     * @param longest max tokens of a prompt and one continuation
      */
-    long bytes(int promptRows, int sequences, long cacheRows) {
+    long bytes(int promptRows, int sequences, long cacheRows, int longest) {
         int rows = Math.max(promptRows, sequences);
-        int end = (int) Math.min(cacheRows, model.architecture().maxPositions());
         return cache.bytes(cacheRows)
                 + Layout.bytes(layout -> decoder.placeShared(layout, rows))
                 + Layout.bytes(layout -> new Results(head.placeActivations(layout, sequences), layout.words(sequences)))
-                + decoder.rotary().bytes(end)
+                + Layout.bytes(layout -> layout.allocate(rangesBytes(sequences, maxKeys(longest))))
+                + decoder.rotary().bytes(longest)
                 + Indices.bytes(layout -> Inputs.place(layout, rows, sequences));
+    }
+
+    /** Whether the launches of a step are a graph once its sizes have occurred twice. */
+    boolean hasGraphs() {
+        return device.supportsGraphs();
     }
 
     /** Runs prompts, whose sizes seldom occur twice. Returns a token for each sequence; waits for the device. */
@@ -126,7 +141,7 @@ final class GenerationPass implements AutoCloseable {
         int last = batch.hiddenRows().length;
         Results results = headArena.layout(
                 layout -> new Results(head.placeActivations(layout, last), layout.words(rows.slots.length)));
-        Inputs inputs = upload(rows, results.head.chunkRows());
+        Inputs inputs = upload(rows, results.head.chunkRows(), isStep ? ranges(batch) : KeyRanges.NONE);
         Decoder.Activations activations =
                 decoderArena.layout(layout -> decoder.placeShared(layout, inputs.pass.rows()));
         Runnable work = () -> queue(rows, inputs, activations, results);
@@ -146,9 +161,36 @@ final class GenerationPass implements AutoCloseable {
         return device.downloadInts(results.tokens, rows.slots.length);
     }
 
-    private Inputs upload(Rows rows, int chunkRows) {
+    /**
+     * How attention splits the keys of a step. The bound is rounded up, so that the graph of a step serves for many more. If
+     * some texts of a batch are longer, the others have the same bits.
+     */
+    private KeyRanges ranges(PackedBatch batch) {
+        if (!splitsKeys) {
+            return KeyRanges.NONE;
+        }
+        int longest = batch.segments().stream()
+                .mapToInt(segment -> segment.prefixCount() + segment.keyOffset() + segment.queryCount())
+                .max()
+                .orElse(1);
+        int maxKeys = maxKeys(longest);
+        long bytes = rangesBytes(batch.rows(), maxKeys);
+        return new KeyRanges(maxKeys, rangesArena.layout(layout -> layout.allocate(bytes)));
+    }
+
+    /** The lowest power of two that is not below {@code longest}, and at least the keys of a range. */
+    private static int maxKeys(int longest) {
+        int rounded = longest > 1 << 30 ? longest : Integer.highestOneBit(longest - 1) << 1;
+        return Math.max(Attention.RANGE_KEYS, rounded);
+    }
+
+    private long rangesBytes(int sequences, int maxKeys) {
+        return splitsKeys ? Attention.decodeWorkspaceBytes(sequences, sizes.heads(), sizes.headWidth(), maxKeys) : 0;
+    }
+
+    private Inputs upload(Rows rows, int chunkRows, KeyRanges ranges) {
         Bucket bucket = Bucket.exact(rows.batch);
-        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows));
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows, ranges));
         inputs.pass.put(indices, rows.batch, decoder.rotary().reserve(rows.batch), bucket);
         indices.put(inputs.pass.cacheRows(), rows.cacheRows);
         indices.put(inputs.lastRows, rows.batch.hiddenRows());
@@ -210,6 +252,7 @@ final class GenerationPass implements AutoCloseable {
         indices.close();
         decoderArena.close();
         headArena.close();
+        rangesArena.close();
         cache.close();
     }
 }

@@ -25,6 +25,16 @@ final class GenerationRows {
         cacheRows = new int[rows];
     }
 
+    /** The last token of each sample, after which it chooses its next. */
+    static GenerationRows ofLastTokens(List<Sample> samples) {
+        GenerationRows rows = new GenerationRows(samples.size());
+        for (Sample sample : samples) {
+            rows.addTokens(sample, sample.count - 1);
+            rows.choose(List.of(sample));
+        }
+        return rows;
+    }
+
     /**
      * Adds the tokens of a prompt from {@code first} on, behind those in the cache. {@code textLength}: tokens of the text for
      * which its keys are computed.

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.GenerationPrompt.Sample;
 import org.dpo4j.model.family.Architecture;
@@ -124,7 +125,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Generates the tokens that {@link #generate} does for one sample, and keeps the keys of the text. If the prompt of the next
+     * Generates the tokens that {@link #generate} does for one sample, on cuda up to the rounding of decode steps, and keeps the
+     * keys of the text. If the prompt of the next
      * call begins with the same tokens, it computes only the rows behind them: so a turn of a conversation costs what is new
      * in it. The model's weights must not change between two such calls. With longrope all rows are computed.
      *
@@ -162,13 +164,15 @@ public final class Generator implements AutoCloseable {
             int rows = 0;
             int sequences = 0;
             long cached = 0;
+            int longest = 0;
             for (Request request : requests.subList(begin, end)) {
                 int limit = limit(request, options);
                 rows += request.prompt.length;
                 sequences += request.samples;
                 cached += request.prompt.length + (long) request.samples * limit;
+                longest = Math.max(longest, request.prompt.length + limit);
             }
-            max = Math.max(max, pass.bytes(rows, sequences, cached));
+            max = Math.max(max, pass.bytes(rows, sequences, cached, longest));
             begin = end;
         }
         return max;
@@ -261,8 +265,9 @@ public final class Generator implements AutoCloseable {
             readPrompts(prompts);
             List<Sample> running =
                     running(prompts.stream().flatMap(p -> p.samples.stream()).toList());
+            List<Sample> all = running;
             while (!running.isEmpty()) {
-                step(running);
+                step(running, all);
                 running = running(running);
             }
             return prompts.stream().map(GenerationPrompt::texts).toList();
@@ -307,8 +312,11 @@ public final class Generator implements AutoCloseable {
             append(rows, pass::prompts);
         }
 
-        /** Chooses the next token of each sample. */
-        private void step(List<Sample> running) {
+        /**
+         * Chooses the next token of each running sample. {@code all}: samples that ran in the first step, some of which have
+         * ended.
+         */
+        private void step(List<Sample> running, List<Sample> all) {
             List<Sample> others =
                     running.stream().filter(sample -> !becomesLong(sample)).toList();
             running.stream()
@@ -317,13 +325,22 @@ public final class Generator implements AutoCloseable {
                     .values()
                     .forEach(this::readAgain);
             if (!others.isEmpty()) {
-                GenerationRows rows = new GenerationRows(others.size());
-                for (Sample sample : others) {
-                    rows.addTokens(sample, sample.count - 1);
-                    rows.choose(List.of(sample));
-                }
-                append(rows, pass::step);
+                append(GenerationRows.ofLastTokens(withEnded(others, all)), pass::step);
             }
+        }
+
+        /**
+         * The samples, and some that have ended, whose last tokens are computed too and ignored. So fewer numbers of rows occur,
+         * each of which has a CUDA graph of its own.
+         */
+        private List<Sample> withEnded(List<Sample> samples, List<Sample> all) {
+            if (!pass.hasGraphs() || shortLength < Integer.MAX_VALUE) {
+                return samples;
+            }
+            int rows = Math.min(Bucket.sequences(samples.size()), all.size());
+            return Stream.concat(samples.stream(), all.stream().filter(sample -> sample.isEnded))
+                    .limit(rows)
+                    .toList();
         }
 
         /** Whether the keys in the cache are of a text that was not yet a long sequence, and this one is. */
@@ -360,6 +377,9 @@ public final class Generator implements AutoCloseable {
             int[] tokens = run.apply(rows);
             for (int i = 0; i < tokens.length; i++) {
                 Sample sample = collected.samples().get(i);
+                if (sample.isEnded) {
+                    continue;
+                }
                 if (tokens[i] < 0) {
                     throw notFinite(sample, rows, i, -1 - tokens[i]);
                 }

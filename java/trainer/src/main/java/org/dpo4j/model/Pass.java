@@ -11,8 +11,28 @@ import org.dpo4j.kernels.decoder.Segment;
  * @param segments dpo4j_segment[segmentCount]
  * @param maxQueries upper bound on the query rows of a segment
  * @param cacheRows i32[rows], the rows of the key cache to write; 0 if there is no cache
+ * @param ranges how the keys of single queries are split
  */
-record Pass(int rows, long ids, long positions, long segments, int segmentCount, int maxQueries, long cacheRows) {
+record Pass(
+        int rows,
+        long ids,
+        long positions,
+        long segments,
+        int segmentCount,
+        int maxQueries,
+        long cacheRows,
+        KeyRanges ranges) {
+
+    /**
+     * How attention splits the keys of single queries.
+     *
+     * @param maxKeys upper bound on the keys of a query; 0 if they are not split
+     * @param workspace {@link org.dpo4j.kernels.decoder.Attention#decodeWorkspaceBytes}
+     */
+    record KeyRanges(int maxKeys, long workspace) {
+        /** Keys are not split. */
+        static final KeyRanges NONE = new KeyRanges(0, 0);
+    }
 
     /** Places the arrays of a batch, without a cache. */
     static Pass place(Layout layout, Bucket bucket) {
@@ -23,7 +43,8 @@ record Pass(int rows, long ids, long positions, long segments, int segmentCount,
                 layout.words((long) Segment.INTS * bucket.segments()),
                 bucket.segments(),
                 bucket.maxQueries(),
-                0);
+                0,
+                KeyRanges.NONE);
     }
 
     /** Sets the values of the arrays. {@code positions}: the row of {@link RotaryTables} of each row of the batch. */
@@ -33,7 +54,7 @@ record Pass(int rows, long ids, long positions, long segments, int segmentCount,
         indices.put(segments, Segment.pack(bucket.segments(batch)));
     }
 
-    Pass withCacheRows(long address) {
-        return new Pass(rows, ids, positions, segments, segmentCount, maxQueries, address);
+    Pass withCache(long cacheRows, KeyRanges ranges) {
+        return new Pass(rows, ids, positions, segments, segmentCount, maxQueries, cacheRows, ranges);
     }
 }

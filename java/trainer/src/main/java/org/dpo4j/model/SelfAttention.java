@@ -126,7 +126,7 @@ final class SelfAttention {
                 new Attention.Saved(saved.out, saved.lse),
                 new Attention.Inputs(saved.qkv, keys, values),
                 segments(pass, keyRows),
-                workspace,
+                pass.ranges().maxKeys() > 0 ? pass.ranges().workspace() : workspace,
                 shape.withKvStride(keyStride));
         output.forward(branch, saved.out, saved.outputSaved, rows);
     }
@@ -167,7 +167,12 @@ final class SelfAttention {
     }
 
     private static Attention.Segments segments(Pass pass, long rows) {
-        return new Attention.Segments(pass.segments(), pass.segmentCount(), pass.maxQueries(), rows);
+        return new Attention.Segments(
+                pass.segments(),
+                pass.segmentCount(),
+                pass.maxQueries(),
+                rows,
+                pass.ranges().maxKeys());
     }
 
     private long keys(long qkv) {

@@ -17,6 +17,9 @@ import org.dpo4j.kernels.internal.StructWriter;
  * multiplied by {@code v}, {@code dOut}, {@code k} or {@code q}. Sums, softmax and {@code lse} are fp32.
  */
 public final class Attention {
+    /** Keys of a range, of which decoding on cuda computes several at the same time. */
+    public static final int RANGE_KEYS = 256;
+
     private Attention() {}
 
     /**
@@ -88,10 +91,18 @@ public final class Attention {
      * @param maxQueries max query count of the segments
      * @param rows number of rows of {@code k} and {@code v}, and in {@link #backward} of {@code q} too; segments may
      *     not name others
+     * @param maxKeys 0, or for decoding an upper bound on the keys of a query, those of its prefix included. Then {@code
+     *     maxQueries} is at most 1, and {@link #forward} on cuda splits the keys of a query into ranges of {@link
+     *     #RANGE_KEYS}, which are summed apart and added in order
      */
-    public record Segments(long address, long count, long maxQueries, long rows) {
-        private void write(StructWriter params, String boundOfRows) {
-            params.address("segments", address)
+    public record Segments(long address, long count, long maxQueries, long rows, long maxKeys) {
+        /** Keys are not split. */
+        public Segments(long address, long count, long maxQueries, long rows) {
+            this(address, count, maxQueries, rows, 0);
+        }
+
+        private StructWriter write(StructWriter params, String boundOfRows) {
+            return params.address("segments", address)
                     .int64("segment_count", count)
                     .int64("max_queries", maxQueries)
                     .int64(boundOfRows, rows);
@@ -133,9 +144,23 @@ public final class Attention {
     }
 
     /**
+     * Bytes of {@code workspace} for {@link #forward} of segments with {@code maxKeys} above 0, on any device and with any
+     * window.
+     */
+    public static long decodeWorkspaceBytes(long segments, long heads, long headWidth, long maxKeys) {
+        NativeLibrary.load();
+        return Native.dpo4j_attention_decode_workspace_bytes(segments, heads, headWidth, maxKeys);
+    }
+
+    /**
      * {@code out = softmax(scores) v} and {@code lse}.
      *
-     * @param workspace address of {@link #forwardWorkspaceBytes} bytes, contents undefined before and after
+     * <p>The result of a query depends only on the keys that it attends to. If {@code segments.maxKeys} is above 0, it is on
+     * cuda equal to that of a whole sequence within the error of the sums; in F32 it has the same bits if all its keys are
+     * in one range, which begins at a multiple of {@link #RANGE_KEYS}.
+     *
+     * @param workspace address of {@link #forwardWorkspaceBytes} bytes, or of {@link #decodeWorkspaceBytes} if {@code
+     *     segments.maxKeys} is above 0; contents undefined before and after
      */
     public static void forward(
             Device device, Saved saved, Inputs inputs, Segments segments, long workspace, Shape shape) {
@@ -147,7 +172,7 @@ public final class Attention {
                 .address("q", inputs.q)
                 .address("k", inputs.k)
                 .address("v", inputs.v);
-        segments.write(params, "key_rows");
+        segments.write(params, "key_rows").int64("max_keys", segments.maxKeys);
         shape.write(params);
         Status.check(context, Native.dpo4j_attention_forward(context, params.end()));
     }

@@ -122,6 +122,9 @@ public final class Native {
 
     public static native @Cast("size_t") long dpo4j_attention_forward_workspace_bytes();
 
+    public static native @Cast("size_t") long dpo4j_attention_decode_workspace_bytes(
+            long segmentCount, long heads, long headWidth, long maxKeys);
+
     public static native int dpo4j_attention_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_forward_params*") long params);
 
