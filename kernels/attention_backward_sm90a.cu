@@ -44,7 +44,7 @@ constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
 static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
-// ---- first kernel: the order of tiles; lse and delta of each query and head; counters at 0 ------------------------------------------------------------------
+// ---- first kernel: the order of tiles; lse and delta; counters at 0 ----------------------------------------------------------------------
 
 template <int D>
 __global__ void __launch_bounds__(kPrepareThreads) prepare(dpo4j_attention_backward_params x, Problem problem) {

@@ -23,7 +23,8 @@ __device__ __forceinline__ void wait_for_sums(const Problem& problem, Shared<D>&
 // has sums and a turn of its own. Of two threads that add one after another, the second has seen that the first has ended its turn, which
 // it does when its addition is visible. The proxy fence orders the addition behind that.
 template <int D, bool LIMITED>
-__device__ __forceinline__ void add_in_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int stage, int lane) {
+__device__ __forceinline__ void add_in_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles,
+                                             int stage, int lane) {
   uint32_t step = 0;
   QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys);
   for (; it.is_valid() && !it.is_diagonal(); it.advance(), step++) {

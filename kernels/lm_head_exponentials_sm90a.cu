@@ -35,7 +35,7 @@ namespace {
 
 using namespace lm_head_forward;
 
-constexpr float kTargetPower = 63;       // the target's exponential is about 2^-63
+constexpr float kTargetPower = 63;      // the target's exponential is about 2^-63
 constexpr double kMaxSumExponent = 64;  // of log2 S, either sign
 
 struct RowState {
@@ -82,8 +82,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 #endif
 }
 
-__global__ void __launch_bounds__(kMergingWarps* kWarp)
-    merge(dpo4j_lm_head_exponentials_params x, Problem problem, RowState state) {
+__global__ void __launch_bounds__(kMergingWarps* kWarp) merge(dpo4j_lm_head_exponentials_params x, Problem problem, RowState state) {
   int64_t row;
   Sums sums;
   if (!merge_tiles(problem, &row, &sums)) return;
@@ -154,8 +153,8 @@ int run(const LaunchContext& context, const dpo4j_lm_head_exponentials_params& x
   const RowState state{offsets + x.rows, reinterpret_cast<uint32_t*>(offsets + 2 * x.rows)};
   problem.stored = {static_cast<__nv_bfloat16*>(x.exponentials), x.exponentials_stride, offsets, nullptr};
 
-  int error = launch(context, choose_offsets, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(kWarp * kRowsPerBlock), 0, x, problem,
-                     state.repeats);
+  int error =
+      launch(context, choose_offsets, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(kWarp * kRowsPerBlock), 0, x, problem, state.repeats);
   if (error == cudaSuccess) error = launch_products(context, cluster, forward, problem);
   if (error == cudaSuccess) {
     error = launch(context, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem, state);

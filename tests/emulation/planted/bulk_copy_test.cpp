@@ -1,9 +1,10 @@
 // Tests bulk copies to device memory (kernels/bulk_copy.cuh) on the emulation. Without arguments: checks that must hold. `bulk_copy_test FAULT` runs
 // one kernel with a bug, which the emulation or a sanitizer must stop.
+#include "bulk_copy.cuh"
+
 #include <cmath>
 #include <cstring>
 
-#include "bulk_copy.cuh"
 #include "check.h"
 #include "ordered_semaphore.cuh"
 #include "wgmma.cuh"
@@ -22,8 +23,8 @@ LaunchContext context() {
 }
 
 enum Fault { kNoFence, kOverwritten, kNotWaitedFor, kMisaligned, kBeyondShared, kNoBarrier, kEndedTooEarly, kNone };
-constexpr const char* kNames[] = {"no_fence",   "overwritten",     "not_waited_for", "misaligned", "beyond_shared",
-                                  "no_barrier", "ended_too_early", "none"};
+constexpr const char* kNames[] = {"no_fence",      "overwritten", "not_waited_for",  "misaligned",
+                                  "beyond_shared", "no_barrier",  "ended_too_early", "none"};
 
 // The block with ticket b stores (b = 0) or adds in[b][...] to `sums`, in its turn. `counters` are those of turns and tickets.
 template <Fault FAULT>
