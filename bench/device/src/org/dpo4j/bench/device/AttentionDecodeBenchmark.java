@@ -78,7 +78,10 @@ final class AttentionDecodeBenchmark {
         Attention.forward(
                 fixture.device(),
                 new Attention.Saved(out.at(turn), lse.at(turn)),
-                new Attention.Inputs(q.at(turn), keys, keys + (long) kvHeads * width * fixture.dtype().bytes()),
+                new Attention.Inputs(
+                        q.at(turn),
+                        keys,
+                        keys + (long) kvHeads * width * fixture.dtype().bytes()),
                 AttentionLayout.packed(packed.at(turn), segments, (long) segments.size() * context, context),
                 workspace,
                 shape);

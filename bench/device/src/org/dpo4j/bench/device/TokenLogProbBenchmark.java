@@ -111,7 +111,8 @@ final class TokenLogProbBenchmark {
     static Prepared narrowed(Fixture fixture) {
         TokenLogProbBenchmark tokens = new TokenLogProbBenchmark(fixture);
         if (!TokenLogProb.narrowsInPlace(fixture.device(), tokens.vocabulary)) {
-            throw new Dpo4jException(fixture.device().name() + " holds no row of " + tokens.vocabulary + " logits on chip");
+            throw new Dpo4jException(
+                    fixture.device().name() + " holds no row of " + tokens.vocabulary + " logits on chip");
         }
         Operand memory = fixture.updated(tokens.logits);
         int[] sample = Fixture.sample(SAMPLES, tokens.rows);
