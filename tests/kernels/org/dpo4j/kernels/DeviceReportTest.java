@@ -30,11 +30,11 @@ class DeviceReportTest {
         assertThat(report.versions().get("oneDNN")).startsWith(oneDnn + ".");
     }
 
-    /** The stand-ins report 13010 for the runtime and 130100 for cuBLASLt. */
+    /** The stand-ins report 13010 for the runtime and 131000 for cuBLASLt. */
     @Test
     void namesTheVersionsOfNvidiasLibraries() {
         assumeTrue(String.valueOf(report.build()).contains("emulated=1"), "needs the stand-ins for NVIDIA's libraries");
-        assertThat(report.versions()).containsEntry("CUDA runtime", "13.1").containsEntry("cuBLASLt", "13.1.0");
+        assertThat(report.versions()).containsEntry("CUDA runtime", "13.1").containsEntry("cuBLASLt", "13.10.0");
     }
 
     private static String jar(String name) {

@@ -59,6 +59,9 @@ public interface Device extends AutoCloseable {
     /** Bytes that the driver or the operating system reports as free. Other processes can use them too. */
     long availableBytes();
 
+    /** All memory of the device, whoever uses it. {@link Long#MAX_VALUE} on cpu. */
+    long totalBytes();
+
     /**
      * Copies the remaining bytes of a direct buffer to the device, and moves the buffer's position to its limit. The
      * buffer may change as soon as this returns.

@@ -6,6 +6,9 @@ import org.dpo4j.kernels.Device;
 /**
  * Chooses the memory of logits before a run: more than the default if the largest group of completions needs more, so that a step needs
  * three matrix products with the head and not four. If the run does not fit into the device's memory then, it keeps the default.
+ *
+ * <p>The rows of logits change the bits of weight gradients. So the choice depends on all memory of the device, and not on what happens
+ * to be free: a resumed run chooses as the stopped one did.
  */
 final class LogitsMemory {
     /** This share of the memory stays free, for what no plan counts: CUDA graphs, cuBLASLt's workspace. */
@@ -16,8 +19,8 @@ final class LogitsMemory {
     /** Chooses the memory of the objective's logits. {@code planner}: plans the run as it is now. */
     static void choose(Objective objective, Supplier<MemoryPlan> planner) {
         if (objective.growLogits()) {
-            long available = available(objective.model().device());
-            if (planner.get().bytes() > available - available / FREE_SHARE) {
+            long total = objective.model().device().totalBytes();
+            if (planner.get().bytes() > total - total / FREE_SHARE) {
                 objective.shrinkLogits();
             }
         }

@@ -114,6 +114,12 @@ public final class CpuDevice implements Device {
     }
 
     @Override
+    public long totalBytes() {
+        context();
+        return Long.MAX_VALUE;
+    }
+
+    @Override
     public void upload(long destination, ByteBuffer source) {
         context();
         ByteBuffer bytes = DirectBuffers.remaining("upload", source);

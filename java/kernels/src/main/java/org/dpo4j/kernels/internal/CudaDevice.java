@@ -208,6 +208,13 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public long totalBytes() {
+        try (CurrentDevice current = current()) {
+            return CudaRuntime.totalBytes();
+        }
+    }
+
+    @Override
     public void upload(long destination, ByteBuffer source) {
         try (CurrentDevice current = current()) {
             refuseInCapture("upload");

@@ -68,6 +68,15 @@ final class CudaRuntime {
         }
     }
 
+    /** All memory of the current device. */
+    static long totalBytes() {
+        try (SizeTPointer free = new SizeTPointer(1);
+                SizeTPointer total = new SizeTPointer(1)) {
+            check(cudaMemGetInfo(free, total), "cudaMemGetInfo");
+            return total.get();
+        }
+    }
+
     /** Returns the cudaError_t. */
     static int free(long address) {
         return cudaFree(new Address(address));
