@@ -58,6 +58,7 @@ final class GenerationBenchmark implements AutoCloseable {
      * each of up to 64 branches, so a logit is off by a few times 2^-6 of the max. In fp32 it is 2^15 times less.
      */
     private void check(Gate gate) {
+        gate.value("number of tokens", fixture.shape().count("sequences"), tokens.length, 0);
         for (int token : tokens) {
             gate.value("token, which is not negative,", 1, token >= 0 ? 1 : 0, 0);
         }

@@ -83,7 +83,7 @@ class BenchTest {
                 .sum();
         assertThat(rows.size() + absent.size()).isEqualTo(entries);
         absent.forEach(row -> assertThat(row.path("reason").asText())
-                .isEqualTo("cpu has no lm_head_forward: cpu contexts have no such operation"));
+                .matches("cpu has no lm_head_(forward|exponentials): cpu contexts have no such operation"));
         assertThat(absent.isEmpty()).isEqualTo(EMULATED);
         for (JsonNode row : rows) {
             String name = row.toString();
@@ -106,7 +106,7 @@ class BenchTest {
                     .hasSize(row.path("samples").asInt());
             boolean step = row.path("parameters").has("model");
             assertThat(row.path("repeats").asInt()).as(name).isEqualTo(step ? 0 : 3);
-            boolean launchBound = EMULATED && row.path("bytes").asDouble() > 0;
+            boolean launchBound = EMULATED && !step && row.path("bytes").asDouble() > 0;
             assertThat(row.has("graph_node_us")).as(name).isEqualTo(launchBound);
             assertThat(row.path("graph_node_us").asDouble()).as(name).isGreaterThanOrEqualTo(0);
         }
