@@ -32,7 +32,8 @@ __global__ void __launch_bounds__(kThreads) quantize(uint8_t* codes, float* absm
   const int thread = static_cast<int>(threadIdx.x);
 #pragma unroll
   for (int i = 0; i < kMiddles; i++) {
-    if (thread == i) middles[i] = four_bit_middle(quant_type, i);
+    // Constants for each type: a type known at run time would make the compiler keep a table in local memory (sm_100).
+    if (thread == i) middles[i] = quant_type == DPO4J_FP4 ? four_bit_middle(DPO4J_FP4, i) : four_bit_middle(DPO4J_NF4, i);
   }
   __syncthreads();
   const int64_t begin = (static_cast<int64_t>(blockIdx.x) * kThreads + thread) * kVector, valid = count - begin;
