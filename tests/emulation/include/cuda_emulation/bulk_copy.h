@@ -1,8 +1,8 @@
 // cp.async.bulk and cp.reduce.async.bulk.add.f32 from shared to device memory, as the PTX ISA documents them, and their groups.
 //
-// Stricter than a device: a copy reads shared memory when the thread waits for that, and writes device memory when the thread waits for that, not
-// earlier. If the shared memory was written without a proxy fence, or changes before the wait, the kernel is stopped. So is a thread that exits
-// without waiting.
+// A copy reads shared memory when its thread waits for the reads of its group (cp.async.bulk.wait_group.read), and writes device memory when
+// its thread waits for the whole group (wait_group). A device may do both earlier. The kernel is stopped if the shared memory was written
+// without a proxy fence, if it changes before the wait, or if a thread exits without waiting.
 #pragma once
 
 #include <math.h>

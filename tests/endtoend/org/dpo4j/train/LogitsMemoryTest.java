@@ -110,7 +110,7 @@ class LogitsMemoryTest {
         }
     }
 
-    /** With graphs and without: a run whose rows have grown has the results of one that had them from the start. */
+    /** A run that raises its rows of logits before its first step has the results of a run that was created with that many rows. */
     @OnEachDType
     void aRunWithMoreRowsHasTheBitsOfThatManyRows(On on) {
         int largest = TinyRun.pairs(8).stream()

@@ -11,7 +11,7 @@ import org.dpo4j.kernels.Device;
  * to be free: a resumed run chooses as the stopped one did.
  */
 final class LogitsMemory {
-    /** This share of the memory stays free, for what no plan counts: CUDA graphs, cuBLASLt's workspace. */
+    /** One part in this many of the memory stays free for what the plan does not count, such as cuBLASLt's workspace. */
     private static final int FREE_SHARE = 32;
 
     private LogitsMemory() {}

@@ -17,7 +17,7 @@ import org.dpo4j.kernels.internal.StructWriter;
  * multiplied by {@code v}, {@code dOut}, {@code k} or {@code q}. Sums, softmax and {@code lse} are fp32.
  */
 public final class Attention {
-    /** Keys of a range, of which decoding on cuda computes several at the same time. */
+    /** Decoding on cuda splits the keys of a query into ranges of this length, and computes each range in a block of its own. */
     public static final int RANGE_KEYS = 256;
 
     private Attention() {}

@@ -30,8 +30,9 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     /**
-     * Bytes of workspace that are enough on a GPU: 1792 rows with Llama 3's vocabulary of 128 256 at width 4096. Each chunk but the
-     * first reads and writes the f32 gradient of the weight, which takes a third of the time of a product of so many rows.
+     * Bytes of workspace on a GPU. With Llama 3's vocabulary of 128 256 at width 4096, a chunk has 2816 rows if gradients overwrite
+     * their logits, and 1792 if they do not. Every chunk except the first reads and writes the f32 gradient of the weight. With 1792
+     * rows, these bytes take a third of the time of one product.
      */
     public static final long GPU_BYTES = 1_500_000_000;
 
@@ -43,8 +44,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         /** fp32 logits, and their gradient in the dtype of the weight. For every device, dtype, use and transform. */
         LOGITS,
         /**
-         * As LOGITS, with the same bits, but a bf16 gradient overwrites the first half of its own row of logits: 4 bytes instead of 6 per
-         * row and column of the vocabulary. For devices of which {@link TokenLogProb#narrowsInPlace} says so.
+         * A bf16 gradient overwrites the first half of its own row of logits. So a row needs 4 bytes for each column of the vocabulary
+         * instead of 6. Results have the bits of LOGITS. The device must support it ({@link TokenLogProb#narrowsInPlace}).
          */
         LOGITS_IN_PLACE,
         /**

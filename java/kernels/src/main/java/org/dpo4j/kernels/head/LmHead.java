@@ -29,8 +29,9 @@ import org.jspecify.annotations.Nullable;
  * one read of the logits. {@link #backward} multiplies it by d loss / d log-prob, one factor per row. That takes three
  * matrix products, or two if the weight is frozen. If the weight is not frozen and the rows are more than one chunk,
  * backward computes their logits again: a fourth product ({@link HeadPlan#products}). If d loss / d log-prob is known
- * in advance, {@link #forwardBackward} does all in one call and never needs a fourth product. On {@link
- * HeadPlan.Path#EXPONENTIALS} the forward product stores what the backward products read, and no logits.
+ * in advance, {@link #forwardBackward} does all in one call and never needs a fourth product. With {@link
+ * HeadPlan.Path#EXPONENTIALS} the kernel of the forward product stores no logits. It stores exponentials of the softmax,
+ * which the two products of backward read.
  *
  * <p>Bits: log-prob, lse and statistics of a row depend neither on other rows, nor on the chunks, nor on which call
  * computes them. The gradient of a hidden state does not depend on other rows, or on the chunks as long as the rows fit

@@ -42,7 +42,7 @@ public final class LmHeadExponentials {
         return Native.dpo4j_lm_head_exponentials_lacks(device.context(), dtype.code());
     }
 
-    /** Whether logits with this transform can be computed: it may scale, but has no bias and no cap. */
+    /** Whether the kernel supports this transform of logits. It supports a scale, but neither a bias nor a cap. */
     public static boolean isSupported(Transform transform) {
         return transform.bias() == 0 && transform.cap() == 0;
     }
