@@ -299,6 +299,12 @@ class ReferenceRunsTest {
                         .refModelRevision("v2")),
                 "hf download owner/absent --revision v2");
         assertRefused(
+                () -> options("out")
+                        .refModelNameOrPath(Path.of("owner/name"))
+                        .refModelRevision("../v2")
+                        .build(),
+                "ref_model_revision is ../v2; it must be a branch, a tag or the hash of a commit");
+        assertRefused(
                 () -> options("out").refModelRevision("v2").build(),
                 "ref_model_revision is v2, but ref_model_name_or_path is not given; give it, or leave ref_model_revision"
                         + " out");

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which files of a model are downloaded, and commands that are given its name. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -42,8 +44,12 @@ class ModelDownloadTest {
         }
     }
 
+    private static NamedModel model(Path given) {
+        return new NamedModel(NamedModel.Origin.MODEL, given, null);
+    }
+
     private void download() {
-        ModelDownload.all(NAME, null, server.open(directory));
+        ModelDownload.all(model(NAME), server.open(directory));
     }
 
     @Test
@@ -122,24 +128,52 @@ class ModelDownloadTest {
                         + " tf_model.h5; give a repository or a model_revision with weights in safetensors, as the pull"
                         + " request refs/pr/N of a conversion");
         assertThat(server.fetched()).isEmpty();
-        ModelDownload.tokenizer(NAME, null, server.open(directory));
+        ModelDownload.tokenizer(model(NAME), server.open(directory));
         assertThat(server.fetched()).containsExactly("config.json");
     }
 
     @Test
     void pathsAreNotDownloaded() throws IOException {
         Hub hub = server.open(directory);
-        ModelDownload.all(directory, null, hub);
-        ModelDownload.all(directory.resolve("absent"), null, hub);
-        ModelDownload.all(Path.of("a/b/c"), null, hub);
+        ModelDownload.all(model(directory), hub);
+        ModelDownload.all(model(directory.resolve("absent")), hub);
+        ModelDownload.all(model(Path.of("a/b/c")), hub);
         Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("nowhere"));
-        ModelDownload.all(link, null, hub);
+        ModelDownload.all(model(link), hub);
         assertThat(server.requests()).isEmpty();
         assertRefusedWith(
-                () -> NamedModel.directory(directory, "v1"),
+                () -> new NamedModel(NamedModel.Origin.MODEL, directory, "v1").directory(),
                 "model_revision is v1, but model_name_or_path " + directory
                         + " is a path here, which has no revisions; leave model_revision out");
-        assertThat(NamedModel.directory(directory, "main")).isEqualTo(directory);
+        assertThat(new NamedModel(NamedModel.Origin.MODEL, directory, "main").directory())
+                .isEqualTo(directory);
+    }
+
+    /** An error names the option that gives the revision. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        MODEL | model_revision
+        REFERENCE | ref_model_revision
+        ADAPTER | revision of adapter_config.json
+        """)
+    void errorsNameTheOptionOfTheRevision(NamedModel.Origin origin, String option) {
+        Hub hub = server.open(directory);
+        server.fault("/revision/v9", exchange -> {
+            exchange.getResponseHeaders().add("X-Error-Code", "RevisionNotFound");
+            HubServer.send(exchange, 404, "");
+        });
+        assertRefused(
+                () -> ModelDownload.all(new NamedModel(origin, NAME, "v9"), hub),
+                "the hub has no revision v9; correct " + option + " (status 404");
+        assertRefused(
+                () -> new NamedModel(origin, NAME, "../x").repository(),
+                option + " is ../x; it must be a branch, a tag or the hash of a commit");
+        assertRefused(
+                () -> new NamedModel(origin, directory, "v9").directory(), option + " is v9, but ", "leave " + option);
+        serve("config.json", "pytorch_model.bin");
+        assertRefused(
+                () -> ModelDownload.all(new NamedModel(origin, NAME, null), hub),
+                "give a repository or a " + option + " with weights in safetensors");
     }
 
     /** A run and another command download the same model at the same time. Then the command runs again without a network. */

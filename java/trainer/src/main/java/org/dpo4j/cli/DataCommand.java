@@ -131,7 +131,8 @@ final class DataCommand implements Callable<Integer> {
         Output.require(command, "dataset_name", data.hasRows());
         checkOptions();
         hub.fetch(data, this::downloadTokenizer);
-        Path directory = model == null ? null : NamedModel.directory(model, modelRevision);
+        NamedModel named = named();
+        Path directory = named == null ? null : named.directory();
         RowSource source = data.rows(seeds.seed());
         source.notes().forEach(Output::notice);
         int vocabulary = directory == null ? Integer.MAX_VALUE : vocabulary(directory);
@@ -171,9 +172,14 @@ final class DataCommand implements Callable<Integer> {
         }
     }
 
+    private @Nullable NamedModel named() {
+        return model == null ? null : new NamedModel(NamedModel.Origin.MODEL, model, modelRevision);
+    }
+
     private void downloadTokenizer(Hub remote) {
-        if (model != null) {
-            ModelDownload.tokenizer(model, modelRevision, remote);
+        NamedModel named = named();
+        if (named != null) {
+            ModelDownload.tokenizer(named, remote);
         }
     }
 

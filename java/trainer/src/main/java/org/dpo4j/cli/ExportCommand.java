@@ -90,11 +90,11 @@ final class ExportCommand implements Callable<Integer> {
         if (paths == null || paths.size() != 2) {
             throw new Dpo4jException("give two paths: the model's directory, and the file to write");
         }
-        Path given = paths.get(0);
+        NamedModel given = new NamedModel(NamedModel.Origin.MODEL, paths.get(0), modelRevision);
         Path output = paths.get(1);
         GgufExport.checkNew(output);
-        hub.fetch(remote -> ModelDownload.all(given, modelRevision, remote));
-        Path model = NamedModel.directory(given, modelRevision);
+        hub.fetch(remote -> ModelDownload.all(given, remote));
+        Path model = given.directory();
         GgufExport.Written written;
         try (Console console = Console.errors()) {
             boolean isAdapter = !Model.baseDirectory(model).equals(model);

@@ -124,13 +124,14 @@ final class ScoreCommand implements Callable<Integer> {
     /** Finds the reference by its name, after downloading all that is named. */
     private void findReference() {
         Path given = reference;
-        NamedModel.checkRevision("ref_model", hasReference() ? given : null, refModelRevision);
+        NamedModel.Origin.REFERENCE.checkRevision(hasReference() ? given : null, refModelRevision);
         if (given == null || !hasReference()) {
             hub.fetch(modelOptions, data);
             return;
         }
-        hub.fetch(modelOptions, data, remote -> ModelDownload.all(given, refModelRevision, remote));
-        reference = NamedModel.directory(given, refModelRevision);
+        NamedModel named = new NamedModel(NamedModel.Origin.REFERENCE, given, refModelRevision);
+        hub.fetch(modelOptions, data, remote -> ModelDownload.all(named, remote));
+        reference = named.directory();
     }
 
     /** Where models run, and what shows their loading. */

@@ -47,7 +47,8 @@ final class ModelDirectory {
         AdapterConfigJson config = AdapterConfigJson.read(given);
         config.config(); // a foreign kind of adapter is refused before its base model is sought
         try {
-            Path base = NamedModel.directory(Path.of(config.base()), config.revision());
+            Path base =
+                    new NamedModel(NamedModel.Origin.ADAPTER, Path.of(config.base()), config.revision()).directory();
             if (!Files.exists(base)) {
                 throw new Dpo4jException("this directory does not exist; put the model there");
             }

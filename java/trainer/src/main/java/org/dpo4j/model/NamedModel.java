@@ -9,18 +9,53 @@ import org.dpo4j.io.hub.RepositoryKind;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** What a user gives as a model: a directory, or the name of a model in the local cache of the Hugging Face hub. */
-public final class NamedModel {
-    private NamedModel() {}
+/**
+ * What a user gives as a model: a directory, or the name of a model in the local cache of the Hugging Face hub.
+ *
+ * @param origin where it is given, which errors name
+ * @param given the directory or the name
+ * @param revision branch, tag or commit of a name; null for {@code main}
+ */
+public record NamedModel(
+        Origin origin, Path given, @Nullable String revision) {
+
+    /** Where a model is given: the names of its two options. */
+    public enum Origin {
+        MODEL("model_name_or_path", "model_revision"),
+        REFERENCE("ref_model_name_or_path", "ref_model_revision"),
+        /** The base model of an adapter. */
+        ADAPTER("base_model_name_or_path of adapter_config.json", "revision of adapter_config.json");
+
+        private final String path;
+        private final String revision;
+
+        Origin(String path, String revision) {
+            this.path = path;
+            this.revision = revision;
+        }
+
+        /** Throws if a revision is given without a model, or with a path that exists. */
+        public void checkRevision(@Nullable Path given, @Nullable String value) {
+            if (value == null || value.equals(HubRepository.MAIN)) {
+                return;
+            }
+            if (given == null) {
+                throw new Dpo4jException(revision + " is " + value + ", but " + path
+                        + " is not given; give it, or leave " + revision + " out");
+            }
+            if (Files.exists(given, LinkOption.NOFOLLOW_LINKS)) {
+                throw new Dpo4jException(revision + " is " + value + ", but " + path + " " + given
+                        + " is a path here, which has no revisions; leave " + revision + " out");
+            }
+        }
+    }
 
     /**
      * The directory of the model. Throws, saying how to download it, if the path is a name and the cache has no such model.
      * A path that is neither is returned as it is: {@link Model#load} says what is wrong with it.
-     *
-     * @param revision branch, tag or commit of a name; null for {@code main}
      */
-    public static Path directory(Path given, @Nullable String revision) {
-        HubRepository repository = repository(given, revision);
+    public Path directory() {
+        HubRepository repository = repository();
         if (repository == null) {
             return given;
         }
@@ -32,35 +67,19 @@ public final class NamedModel {
         return snapshot;
     }
 
-    /** The repository that a path names; null if it exists, or cannot be a name. Throws if a path that exists has a revision. */
-    public static @Nullable HubRepository repository(Path given, @Nullable String revision) {
+    /** The repository that the path names; null if it exists, or cannot be a name. Throws if a path that exists has a revision. */
+    public @Nullable HubRepository repository() {
         if (Files.exists(given, LinkOption.NOFOLLOW_LINKS)) {
-            checkRevision("model", given, revision);
+            origin.checkRevision(given, revision);
             return null;
         }
         boolean isName = !given.isAbsolute() && HubRepository.isName(given.toString());
         return isName
                 ? new HubRepository(
-                        RepositoryKind.MODEL, given.toString(), revision == null ? HubRepository.MAIN : revision)
+                        RepositoryKind.MODEL,
+                        given.toString(),
+                        revision == null ? HubRepository.MAIN : revision,
+                        origin.revision)
                 : null;
-    }
-
-    /**
-     * Throws if a revision is given without a model, or with a path that exists.
-     *
-     * @param option what precedes {@code _revision} and {@code _name_or_path} in the names of the options
-     */
-    public static void checkRevision(String option, @Nullable Path given, @Nullable String revision) {
-        if (revision == null || revision.equals(HubRepository.MAIN)) {
-            return;
-        }
-        if (given == null) {
-            throw new Dpo4jException(option + "_revision is " + revision + ", but " + option
-                    + "_name_or_path is not given; give it, or leave " + option + "_revision out");
-        }
-        if (Files.exists(given, LinkOption.NOFOLLOW_LINKS)) {
-            throw new Dpo4jException(option + "_revision is " + revision + ", but " + option + "_name_or_path " + given
-                    + " is a path here, which has no revisions; leave " + option + "_revision out");
-        }
     }
 }

@@ -35,30 +35,26 @@ public final class ModelDownload {
 
     private ModelDownload() {}
 
-    /**
-     * Downloads a model, unless the path exists, and the base model of an adapter.
-     *
-     * @param revision branch, tag or commit; null for {@code main}
-     */
-    public static void all(Path given, @Nullable String revision, Hub hub) {
-        one(given, revision, hub);
-        HubRepository repository = NamedModel.repository(given, revision);
-        Path directory = repository == null ? given : hub.cache().find(repository);
+    /** Downloads a model, unless it is a path that exists, and the base model of an adapter. */
+    public static void all(NamedModel model, Hub hub) {
+        one(model, hub);
+        HubRepository repository = model.repository();
+        Path directory = repository == null ? model.given() : hub.cache().find(repository);
         if (directory == null || !Files.isRegularFile(directory.resolve(ADAPTER_CONFIG))) {
             return;
         }
         JsonNode config = JsonFile.read(directory.resolve(ADAPTER_CONFIG));
         String base = config.path("base_model_name_or_path").asText("");
         if (!base.isEmpty()) {
-            one(
-                    Path.of(base),
-                    config.hasNonNull("revision") ? config.path("revision").asText() : null,
-                    hub);
+            @Nullable
+            String revision =
+                    config.hasNonNull("revision") ? config.path("revision").asText() : null;
+            one(new NamedModel(NamedModel.Origin.ADAPTER, Path.of(base), revision), hub);
         }
     }
 
-    private static void one(Path given, @Nullable String revision, Hub hub) {
-        HubRepository repository = NamedModel.repository(given, revision);
+    private static void one(NamedModel model, Hub hub) {
+        HubRepository repository = model.repository();
         if (repository != null) {
             hub.download(repository, snapshot -> {
                 List<String> weights = weights(repository, snapshot);
@@ -69,8 +65,8 @@ public final class ModelDownload {
     }
 
     /** As {@link #all}, without weights: for commands that need the tokenizer only. */
-    public static void tokenizer(Path given, @Nullable String revision, Hub hub) {
-        HubRepository repository = NamedModel.repository(given, revision);
+    public static void tokenizer(NamedModel model, Hub hub) {
+        HubRepository repository = model.repository();
         if (repository != null) {
             hub.download(repository, ModelDownload::fetchText);
         }
@@ -106,7 +102,8 @@ public final class ModelDownload {
                 .limit(3)
                 .toList();
         return new Dpo4jException(repository + " has neither " + WEIGHTS + " nor " + INDEX
-                + (others.isEmpty() ? "" : ", but " + String.join(", ", others)) + "; give a repository or a"
-                + " model_revision with weights in safetensors, as the pull request refs/pr/N of a conversion");
+                + (others.isEmpty() ? "" : ", but " + String.join(", ", others)) + "; give a repository or a "
+                + repository.revisionOption()
+                + " with weights in safetensors, as the pull request refs/pr/N of a conversion");
     }
 }

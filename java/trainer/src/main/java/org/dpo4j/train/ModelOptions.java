@@ -54,17 +54,20 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
     public Path directory() {
         Path directory = found;
         if (directory == null) {
-            directory = NamedModel.directory(required("model_name_or_path", modelNameOrPath), modelRevision);
+            directory = named().directory();
             found = directory;
         }
         return directory;
     }
 
+    private NamedModel named() {
+        return new NamedModel(NamedModel.Origin.MODEL, required("model_name_or_path", modelNameOrPath), modelRevision);
+    }
+
     /** The model as it was given, as the base model of an adapter: a directory, or a name with its revision. */
     AdapterBase adapterBase() {
-        Path given = required("model_name_or_path", modelNameOrPath);
-        boolean isName = NamedModel.repository(given, modelRevision) != null;
-        return new AdapterBase(given.toString(), isName ? modelRevision : null);
+        NamedModel named = named();
+        return new AdapterBase(named.given().toString(), named.repository() == null ? null : modelRevision);
     }
 
     /** The directory of the tokenizer's files: an adapter may be without them, and then it is that of its base model. */
@@ -79,7 +82,7 @@ public final class ModelOptions extends OptionGroup implements Downloadable {
 
     @Override
     public void download(Hub hub) {
-        ModelDownload.all(required("model_name_or_path", modelNameOrPath), modelRevision, hub);
+        ModelDownload.all(named(), hub);
     }
 
     /** The storage of weights on this device. */

@@ -98,15 +98,19 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
     Path directory() {
         Path given = refModelNameOrPath;
         if (found == null && given != null) {
-            found = NamedModel.directory(given, refModelRevision);
+            found = named(given).directory();
         }
         return found;
+    }
+
+    private NamedModel named(Path given) {
+        return new NamedModel(NamedModel.Origin.REFERENCE, given, refModelRevision);
     }
 
     @Override
     public void download(Hub hub) {
         if (refModelNameOrPath != null) {
-            ModelDownload.all(refModelNameOrPath, refModelRevision, hub);
+            ModelDownload.all(named(refModelNameOrPath), hub);
         }
     }
 
@@ -144,7 +148,10 @@ public final class ReferenceOptions extends OptionGroup implements Downloadable 
 
     /** Throws, naming the option, if options exclude each other. */
     void checkValues() {
-        NamedModel.checkRevision("ref_model", refModelNameOrPath, refModelRevision);
+        NamedModel.Origin.REFERENCE.checkRevision(refModelNameOrPath, refModelRevision);
+        if (refModelNameOrPath != null) {
+            named(refModelNameOrPath).repository(); // throws if the revision cannot be one
+        }
         if (isSynced() && isPrecomputed()) {
             throw new Dpo4jException(
                     "sync_ref_model is true, but precompute_ref_log_probs is true too: log-probs that are"

@@ -25,7 +25,7 @@ record HubRefusals(HubRepository repository, String page, boolean hasToken) {
         String why = switch (code) {
             case "gatedrepo" -> gated();
             case "revisionnotfound" -> withoutRevision();
-            case "entrynotfound" -> what + " is not in it; give another model_revision";
+            case "entrynotfound" -> what + " is not in it; give another " + repository.revisionOption();
             case "reponotfound" -> unknown();
             default -> byStatus(status);
         };
@@ -56,8 +56,8 @@ record HubRefusals(HubRepository repository, String page, boolean hasToken) {
     private String withoutRevision() {
         String revision = repository.revision();
         return revision.equals(HubRepository.MAIN)
-                ? "it has no branch main; give its branch as " + repository.kind().revisionOption
-                : "the hub has no revision " + revision + "; correct " + repository.kind().revisionOption;
+                ? "it has no branch main; give its branch as " + repository.revisionOption()
+                : "the hub has no revision " + revision + "; correct " + repository.revisionOption();
     }
 
     private String unknown() {

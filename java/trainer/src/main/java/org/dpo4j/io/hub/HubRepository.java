@@ -8,8 +8,9 @@ import org.dpo4j.kernels.Dpo4jException;
  *
  * @param name {@code owner/name}, or {@code name} for the oldest ones
  * @param revision a branch, a tag or the hash of a commit
+ * @param revisionOption the option that says the revision, which errors name
  */
-public record HubRepository(RepositoryKind kind, String name, String revision) {
+public record HubRepository(RepositoryKind kind, String name, String revision, String revisionOption) {
     /** The default revision. */
     public static final String MAIN = "main";
 
@@ -23,8 +24,13 @@ public record HubRepository(RepositoryKind kind, String name, String revision) {
         }
         if (!SafePath.isRelative(revision)) {
             throw new Dpo4jException(
-                    kind.revisionOption + " is " + revision + "; it must be a branch, a tag or the hash of a commit");
+                    revisionOption + " is " + revision + "; it must be a branch, a tag or the hash of a commit");
         }
+    }
+
+    /** A repository whose revision the usual option of its kind says. */
+    public HubRepository(RepositoryKind kind, String name, String revision) {
+        this(kind, name, revision, kind.revisionOption);
     }
 
     /** Whether the text may be a name, by the rules of huggingface_hub's {@code validate_repo_id}. */

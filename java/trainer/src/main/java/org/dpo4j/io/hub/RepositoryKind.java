@@ -11,7 +11,7 @@ public enum RepositoryKind {
     final String prefix;
     /** What errors call it. */
     final String words;
-    /** The option that says which revision is read. */
+    /** The option that usually says which revision is read. */
     final String revisionOption;
 
     RepositoryKind(String plural, String prefix, String words, String revisionOption) {
