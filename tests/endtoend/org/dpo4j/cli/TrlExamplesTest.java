@@ -43,13 +43,13 @@ class TrlExamplesTest {
         return words;
     }
 
-    /** The headers of trl/scripts/dpo.py and kto.py; for kto logging_steps 1, as the refusal of logging_first_step says. */
+    /** The headers of trl/scripts/dpo.py and kto.py. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         dpo | --learning_rate 5.0e-7 --num_train_epochs 1 --per_device_train_batch_size 2 --gradient_accumulation_steps 8 \
         --eval_strategy steps --eval_steps 50 --no_remove_unused_columns
         kto | --per_device_train_batch_size 16 --num_train_epochs 1 --learning_rate 5e-7 --lr_scheduler_type=cosine \
-        --gradient_accumulation_steps 1 --eval_steps 500 --warmup_steps 0.1 --logging_steps 1
+        --gradient_accumulation_steps 1 --eval_steps 500 --warmup_steps 0.1 --logging_first_step
         """)
     void examplesOfTrlRun(String command, String options) {
         Cli.run(words(command, options)).assertSucceeded();
@@ -83,7 +83,6 @@ class TrlExamplesTest {
     /** Other command lines of TRL 1.16, by the first option that is refused. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        scripts/kto.py | kto | --learning_rate 5e-7 --warmup_steps 0.1 --logging_first_step | --logging_first_step true
         8 bits | kto | --use_peft --load_in_8bit --lora_target_modules=all-linear | --load_in_8bit true
         scripts/sft.py | sft | --packing --eos_token <x> --push_to_hub | --packing true
         the same without packing | sft | --eos_token <x> --push_to_hub | --eos_token <x>

@@ -150,7 +150,7 @@ class TrlOptionsTest {
     @CsvSource(delimiter = '|', textBlock = """
         dataset_mixer | {a/b: 1.0} | {...} | give datasets, a list with path and fraction or weight
         dataset_splits | [train_prefs, test_prefs] | [...] | give dataset_train_split and dataset_test_split
-        preprocessing_num_workers | 12 | 12 | rows are read by one thread; leave it out
+        preprocessing_num_workers | 12 | 12 | rows are converted on all cores; leave it out
         auto_insert_empty_system_msg | true | true | render the chat template first and give text
         tokenizer_name_or_path | a/b | a/b | put the tokenizer's files beside the model's, in model_name_or_path
         """)

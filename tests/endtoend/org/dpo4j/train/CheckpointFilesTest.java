@@ -96,6 +96,24 @@ class CheckpointFilesTest extends CheckpointFixture {
         assertRefused(() -> train(resumed()), "checkpoint-12 has no manifest.json, so it was not written completely");
     }
 
+    /** Then "true" names the newest checkpoint of this run, not a damaged or an older one with a larger step. */
+    @Tag("large")
+    @Test
+    void laterCheckpointsAreDeletedWhenARunGoesOnFromAnEarlierOne() throws IOException {
+        trainWithCheckpoints();
+        Files.delete(directory.resolve("out/checkpoint-12/manifest.json"));
+        Path first = directory.resolve("out/checkpoint-4");
+        Recorder listener = new Recorder();
+        DpoTrainer.train(options("other").resumeFromCheckpoint(first.toString()).build(), listener);
+        assertThat(checkpoints("out")).hasSize(3);
+        assertThat(listener.notices).noneMatch(line -> line.contains("deleted"));
+        DpoTrainer.train(options("out").resumeFromCheckpoint(first.toString()).build(), listener);
+        assertThat(listener.notices)
+                .contains("deleted checkpoint-8, checkpoint-12, because the run went on from checkpoint-4");
+        assertThat(checkpoints("out")).containsExactly("checkpoint-4");
+        assertSame("out", "other");
+    }
+
     @Tag("large")
     @Test
     void optionsAndRowsThatChangeTheWeightsMayNotChange() throws IOException {

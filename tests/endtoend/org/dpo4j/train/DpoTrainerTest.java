@@ -115,6 +115,30 @@ class DpoTrainerTest {
         assertThat(history.get(history.size() - 1).step()).isEqualTo(3);
     }
 
+    /** A line after the first step; the next one has the mean of the other steps. */
+    @Test
+    void theFirstStepIsLoggedIfAsked() {
+        List<Metrics> all = DpoTrainer.train(options("all").numTrainEpochs(2).build(), metrics -> {});
+        List<Metrics> some = DpoTrainer.train(
+                options("some")
+                        .numTrainEpochs(2)
+                        .loggingSteps(3)
+                        .loggingFirstStep(true)
+                        .build(),
+                metrics -> {});
+        assertThat(some).extracting(Metrics::step).containsExactly(1, 3, 6);
+        assertThat(some.get(0).values().get("loss"))
+                .isEqualTo(all.get(0).values().get("loss"));
+        // steps 2 and 3 of an epoch have 3 and 2 pairs
+        double mean =
+                (3 * loss(all.get(1)) + 2 * loss(all.get(2))) / 5;
+        assertThat(some.get(1).values().get("loss")).isCloseTo(mean, within(1e-6)); // a few roundings of an fp32 sum
+    }
+
+    private static double loss(Metrics line) {
+        return line.values().getOrDefault("loss", Double.NaN);
+    }
+
     /** As in TRL, {@code dtype} float32 does not change the meaning of {@code bf16}. */
     @Test
     void bf16OnCpuHasTheLossesOfFloat32() throws IOException {

@@ -216,6 +216,13 @@ final class Checkpoints {
         CheckpointDirectory.list(output()).forEach(CheckpointDirectory::delete);
     }
 
+    /** Deletes the checkpoints that are later than the one from which the run has gone on. */
+    void deleteLater() {
+        if (resumed != null) {
+            new ResumePoint(resumed).deleteLater(output(), listener);
+        }
+    }
+
     /**
      * Whether a run of these steps writes a checkpoint after step {@code done}: if it is time, or if the last one failed and
      * the user wants to try again. Throws if the last one failed and ends the run.
@@ -308,26 +315,17 @@ final class Checkpoints {
     }
 
     /**
-     * Reads the checkpoint that the options name; null if they name none. Throws if it is damaged, if this run has other
-     * options or rows, or if it ends before the checkpoint.
+     * Reads a checkpoint; null if there is none. Throws if this run has other options or rows, or if it ends before the
+     * checkpoint.
      *
      * @param total steps of this run
      */
     @Nullable
-    Loaded load(int total) {
-        if (!options.isResumed()) {
+    Loaded load(@Nullable ResumePoint point, int total) {
+        if (point == null) {
             return null;
         }
-        Path named = options.named();
-        CheckpointDirectory directory = named == null ? newest() : CheckpointDirectory.at(named);
-        String fault = directory.fault();
-        if (fault != null) {
-            throw new Dpo4jException(fault + "; " + other(directory));
-        }
-        if (!Files.exists(directory.path().resolve(CheckpointDirectory.ARRAYS))) {
-            throw new Dpo4jException(
-                    directory + " was written with save_only_model, so no run can go on from it; " + other(directory));
-        }
+        CheckpointDirectory directory = point.directory();
         ObjectNode state = JsonFile.read(directory.path().resolve(CheckpointDirectory.STATE));
         identity().check(directory.toString(), state.path("run"));
         if (state.path("global_step").asInt() > total) {
@@ -335,27 +333,6 @@ final class Checkpoints {
                     directory + " is beyond the run's " + total + " steps; raise max_steps or num_train_epochs");
         }
         return new Loaded(directory, state);
-    }
-
-    private CheckpointDirectory newest() {
-        List<CheckpointDirectory> all = CheckpointDirectory.list(output());
-        if (all.isEmpty()) {
-            throw new Dpo4jException("resume_from_checkpoint is true but output_dir " + output()
-                    + " has no checkpoint; name one, or leave the option out");
-        }
-        return all.get(all.size() - 1);
-    }
-
-    /** Names the newest whole checkpoint before this one. */
-    private String other(CheckpointDirectory damaged) {
-        List<CheckpointDirectory> all = CheckpointDirectory.list(damaged.path().resolveSibling(""));
-        for (int i = all.size() - 1; i >= 0; i--) {
-            CheckpointDirectory each = all.get(i);
-            if (each.step() < damaged.step() && each.fault() == null) {
-                return "go on from the one before it: resume_from_checkpoint " + each;
-            }
-        }
-        return "there is no whole checkpoint before it; start again without resume_from_checkpoint";
     }
 
     /** Restores weights and state, after the reference was computed from the initial weights. */

@@ -38,6 +38,7 @@ record RunIdentity(Map<String, String> options, String data, String reference) {
             "generation_temperature",
             "gradient_checkpointing",
             "logging_dir",
+            "logging_first_step",
             "logging_steps",
             "max_nonfinite_steps",
             "max_shard_size",

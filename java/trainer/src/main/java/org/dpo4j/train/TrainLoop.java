@@ -36,6 +36,9 @@ final class TrainLoop {
     private final Diagnoses diagnoses;
     private final List<Metrics> history = new ArrayList<>();
     private boolean isBegun;
+    /** The step of the checkpoint from which the run goes on; 0 if there is none. */
+    private int resumedAt;
+
     private int trained;
     private long loggedRows;
     private long loggedTokens;
@@ -103,6 +106,7 @@ final class TrainLoop {
     /** Goes on from a checkpoint: restores weights, state and the lines of metrics up to it. */
     void resume(Checkpoints.Loaded loaded) {
         checkpoints.restore(loaded, saved());
+        resumedAt = state.step();
         log.begin();
         loaded.history().forEach(line -> {
             history.add(line);
@@ -176,14 +180,15 @@ final class TrainLoop {
             if (state.step() == 0) {
                 checkpoints.deleteEarlier();
                 begin(); // a run that fails before its first step keeps the metrics of an earlier one
+            } else if (state.step() == resumedAt) {
+                checkpoints.deleteLater();
             }
             state.update();
             state.checkGradient();
-            if (state.step() == 1 && options.logging().loggingInterval(total) > 1) {
-                diagnoses.first(state.means()).forEach(listener::diagnosis);
-            }
-            if (state.step() % options.logging().loggingInterval(total) == 0 || state.isOver()) {
+            if (options.logging().isDueAfter(state.step(), total) || state.isOver()) {
                 logTraining();
+            } else if (state.step() == 1) {
+                diagnoses.first(state.means()).forEach(listener::diagnosis);
             }
             listener.progress("training", state.step(), total);
             isEvaluationDue = times.isDueAfter(state.step());

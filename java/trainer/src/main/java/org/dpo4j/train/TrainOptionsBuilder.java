@@ -209,6 +209,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> exte
         return self();
     }
 
+    public B loggingFirstStep(boolean value) {
+        logging.loggingFirstStep = value;
+        return self();
+    }
+
     public B evalStrategy(EvalStrategy value) {
         evaluation.evalStrategy = value;
         return self();

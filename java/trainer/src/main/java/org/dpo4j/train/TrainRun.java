@@ -65,17 +65,19 @@ final class TrainRun {
         Cancellation.check(listener);
         options.report().makeDirectory();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener)) {
+            ResumePoint resumed = ResumePoint.find(options);
             options.download(listener);
-            return run(options, reports, reader, listener, output);
+            options.reference().directory(); // a name that the local cache lacks is refused before rows are read
+            return run(options, reports, reader, listener, new Places(output, resumed));
         }
     }
 
+    /** Where a run writes, and from which checkpoint it goes on. */
+    private record Places(OutputDirectory output, @Nullable ResumePoint resumed) {}
+
     private static List<Metrics> run(
-            TrainOptions options,
-            RunReports reports,
-            ObjectiveReader reader,
-            RunListener listener,
-            OutputDirectory output) {
+            TrainOptions options, RunReports reports, ObjectiveReader reader, RunListener listener, Places places) {
+        OutputDirectory output = places.output;
         Map<String, String> facts = new LinkedHashMap<>();
         try (Device device = options.device().open(notice -> facts.put("notice", notice));
                 Model model = load(options, device, listener)) {
@@ -99,7 +101,7 @@ final class TrainRun {
                 facts.put("device memory", memory.toString());
                 Checkpoints checkpoints = new Checkpoints(
                         model, options, () -> RunIdentity.find(options, objective, reference.weightsHash()), listener);
-                Checkpoints.@Nullable Loaded loaded = checkpoints.load(steps.total());
+                Checkpoints.@Nullable Loaded loaded = checkpoints.load(places.resumed, steps.total());
                 facts.put("checkpoints", checkpoints.fact(steps));
                 checkpoints.best().check(objective);
                 if (!checkpoints.best().fact().isEmpty()) {
@@ -219,7 +221,7 @@ final class TrainRun {
     /** Maximum number of lines of metrics of a run of these steps. */
     private static long maxLines(TrainOptions options, Steps steps) {
         int total = steps.total();
-        return total / options.logging().loggingInterval(total) + 1L + new EvaluationTimes(options, steps).maxLines();
+        return total / options.logging().loggingInterval(total) + 2L + new EvaluationTimes(options, steps).maxLines();
     }
 
     /** What a run needs, checked. {@code loaded}: the checkpoint that it goes on from, or null. */
