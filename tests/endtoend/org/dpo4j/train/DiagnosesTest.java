@@ -163,6 +163,36 @@ class DiagnosesTest {
         }
     }
 
+    /** A line of 8 pairs a step: three lines are 24 pairs, which are too few to say it. */
+    @Test
+    void theAccuracyIsOneAtOnceWithALineForEachStep() {
+        List<Metrics> lines = new ArrayList<>();
+        for (int step = 1; step <= 6; step++) {
+            double accuracy = step == 1 ? 0.5 : 1;
+            lines.add(new Metrics(
+                    step, Map.of("rewards/accuracies", accuracy, "epoch", step * 0.1, "learning_rate", 1e-3)));
+        }
+        DiagnosedRun run = new DiagnosedRun(10, 8, 1, 3, 3, false);
+        assertThat(Diagnoses.find(run, lines.subList(0, 4))).isEmpty();
+        assertThat(Diagnoses.find(run, lines))
+                .singleElement()
+                .hasToString(
+                        "step 5: the accuracy is 1 from step 2 on, on 32 pairs that were not trained before: a trait"
+                                + " such as length, format or a special token tells chosen from rejected completions; look at the"
+                                + " rows (./dpo4j data)");
+        lines.set(2, new Metrics(3, Map.of("rewards/accuracies", 0.875, "epoch", 0.3, "learning_rate", 1e-3)));
+        assertThat(Diagnoses.find(run, lines)).isEmpty();
+    }
+
+    @Test
+    void theEvaluationSetIsInTheTrainingSet() {
+        train(options -> options.learningRate(1e-3)
+                .evalDataset(EvalDatasets.unnamed(directory.resolve("pairs.jsonl")))
+                .evalStrategy(EvalStrategy.STEPS));
+        assertFound("evaluation_in_training", "of eval_dataset are training rows too", "leave these rows out");
+        assertThat(found).hasSize(1);
+    }
+
     @Test
     void manyRowsAreCut() throws IOException {
         List<String> rows = new ArrayList<>();

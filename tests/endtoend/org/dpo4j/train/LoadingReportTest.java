@@ -55,6 +55,17 @@ class LoadingReportTest {
                         "MB of weights loaded 10/40", "MB of weights loaded 13/40", "MB of weights loaded 40/40");
     }
 
+    /** A report of 0 begins the phase anew, so it may come once only. */
+    @Test
+    void lessThanAMegabyteIsReportedAsOne() {
+        now = 1001 * MILLISECOND;
+        report.loaded(MB / 8, MB / 2);
+        now = 1200 * MILLISECOND;
+        report.loaded(MB / 4, MB / 2);
+        report.loaded(MB / 2, MB / 2);
+        assertThat(reports).containsExactly("MB of weights loaded 0/1", "MB of weights loaded 1/1");
+    }
+
     @Test
     void theLastReportAloneIsNone() {
         load(5000, 40, 40);

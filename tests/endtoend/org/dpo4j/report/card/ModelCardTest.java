@@ -90,11 +90,14 @@ class ModelCardTest {
     void filesAreNotNamedAsModelsOfTheHub() {
         options.put("model_name_or_path", directory.resolve("base").toString());
         options.put("dataset_name", "/data/pairs.jsonl");
+        options.put("eval_dataset", "new=/data/a b/n.jsonl+/data/m.jsonl,old=/data/o.jsonl");
+        options.put("datasets", "[{\"path\":\"/data/all\"},{\"path\":\"org/some\"}]");
         String card = card(9);
         assertThat(frontMatter(card)).doesNotContainKeys("base_model", "datasets", "license");
         assertThat(card)
                 .contains("`base`", "Direct Preference Optimization", "9 of 9 steps", "| `rewards/margins` | 0.7130 |")
                 .contains("| `beta` | `0.1` |", "rafailov2023direct", "| `dataset_name` | `pairs.jsonl` |")
+                .contains("| `new=n.jsonl+m.jsonl,old=o.jsonl` |", "`[{\"path\":\"all\"},{\"path\":\"org/some\"}]`")
                 .doesNotContain("/data/", directory.toString());
     }
 

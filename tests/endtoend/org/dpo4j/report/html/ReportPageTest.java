@@ -82,6 +82,7 @@ class ReportPageTest {
         assertThat(value(page, "//figure[@id='chart-log-ratio-to-the-reference']//tbody/tr[1]"))
                 .isEqualTo("10.5000-1");
         assertThat(value(page, "count(//figure[@id='chart-odd'])")).isEqualTo("1");
+        assertThat(value(page, "//dl[@class='tiles']/div[1]")).isEqualTo("Loss0.05000from 1evaluation 0.1000eval far 2");
         assertThat(value(page, "count(//figure[contains(@id,'runtime')])")).isEqualTo("0");
     }
 
@@ -165,6 +166,7 @@ class ReportPageTest {
         List<RecordedRun> runs = new ArrayList<>(List.of(run("same", 5, 5, 0.1), run("same", 9, 3, 0.2)));
         Document page = parse(ReportPage.html(runs));
         assertThat(value(page, "//figure[@id='chart-rewards-chosen']//ul")).isEqualTo("samesame (2)");
+        assertThat(value(page, "//div[contains(@class,'runs')]//thead/tr")).endsWith("losseval losseval far loss");
         assertThat(value(page, "//section[@aria-labelledby='options-that-differ']//tbody"))
                 .isEqualToIgnoringWhitespace("beta0.10.2");
         assertThat(value(page, "count(//div[contains(@class,'runs')]//tbody/tr)"))

@@ -72,6 +72,7 @@ class RunRecorderTest {
         assertThat(json().get("started").asText()).isEqualTo("2026-11-29T12:00:00Z");
         assertThat(json().get("ended").asText()).isEqualTo("2026-11-29T12:01:00Z");
         assertThat(json().get("diagnoses")).hasSize(1);
+        assertThat(json().get("notices")).map(JsonNode::asText).containsExactly("before the start"); // both said it
         started(0, NOON.plusSeconds(120));
         assertThat(json().get("started").asText()).isEqualTo("2026-11-29T12:02:00Z");
         assertThat(json().get("diagnoses")).isEmpty();

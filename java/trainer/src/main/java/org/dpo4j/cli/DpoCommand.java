@@ -17,6 +17,6 @@ final class DpoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        return StopSignals.during(listener -> DpoTrainer.train(options.build(), listener));
+        return StopSignals.duringRun(listener -> DpoTrainer.train(options.build(), listener));
     }
 }

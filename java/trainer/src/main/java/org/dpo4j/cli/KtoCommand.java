@@ -17,6 +17,6 @@ final class KtoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        return StopSignals.during(listener -> KtoTrainer.train(options.build(), listener));
+        return StopSignals.duringRun(listener -> KtoTrainer.train(options.build(), listener));
     }
 }

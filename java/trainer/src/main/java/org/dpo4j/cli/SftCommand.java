@@ -14,6 +14,6 @@ final class SftCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        return StopSignals.during(listener -> SftTrainer.train(options.build(), listener));
+        return StopSignals.duringRun(listener -> SftTrainer.train(options.build(), listener));
     }
 }

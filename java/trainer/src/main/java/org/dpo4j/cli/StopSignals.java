@@ -33,15 +33,30 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
     private final AtomicBoolean isEnding = new AtomicBoolean();
     private volatile boolean isTrained;
 
-    private StopSignals(Console console) {
-        super(new NextSteps(console, Output.standard()));
+    private StopSignals(Console console, RunListener shown) {
+        super(shown);
         this.console = console;
     }
 
-    /** Trains with a listener that shows the run on the console and ends it on a signal; returns the exit code. */
-    static int during(Consumer<RunListener> training) {
-        try (Console console = Console.standard();
-                StopSignals signals = new StopSignals(console)) {
+    /**
+     * Trains one run, with a listener that shows it on the console, ends it on a signal, and says in the end how to use the
+     * model. Returns the exit code.
+     */
+    static int duringRun(Consumer<RunListener> training) {
+        try (Console console = Console.standard()) {
+            return during(console, new NextSteps(console, Output.standard()), training);
+        }
+    }
+
+    /** Likewise, for several runs: nothing is said of their models. */
+    static int duringRuns(Consumer<RunListener> training) {
+        try (Console console = Console.standard()) {
+            return during(console, console, training);
+        }
+    }
+
+    private static int during(Console console, RunListener shown, Consumer<RunListener> training) {
+        try (StopSignals signals = new StopSignals(console, shown)) {
             signals.handle("INT", "TERM", "HUP");
             return signals.run(training);
         }

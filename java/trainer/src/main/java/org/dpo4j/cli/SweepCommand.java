@@ -107,7 +107,7 @@ abstract class SweepCommand implements Callable<Integer> {
                 file,
                 isSet("overwrite_output_dir"),
                 System::nanoTime);
-        int code = StopSignals.during(listener -> {
+        int code = StopSignals.duringRuns(listener -> {
             try {
                 sweep.train(listener);
             } finally {

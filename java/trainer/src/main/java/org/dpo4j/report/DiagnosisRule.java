@@ -88,7 +88,7 @@ enum DiagnosisRule {
         @Override
         @Nullable
         String find(DiagnosedRun run, List<Metrics> lines) {
-            if (lines.size() != MIN_LINES + 1 || !(value(lines, MIN_LINES, "epoch") <= 1)) {
+            if (lines.size() <= MIN_LINES || !(value(lines, lines.size() - 1, "epoch") <= 1)) {
                 return null;
             }
             for (int i = 1; i < lines.size(); i++) {

@@ -17,6 +17,7 @@ public final class LoadingReport implements LoadProgress {
     private final LongSupplier nanoTime;
     private final long began;
     private long last;
+    private long lastShown;
     private boolean isReported;
 
     /** Shows the load of weights. */
@@ -36,15 +37,21 @@ public final class LoadingReport implements LoadProgress {
         this.began = nanoTime.getAsLong();
     }
 
+    private static long rounded(long bytes) {
+        return (bytes + MB - 1) / MB;
+    }
+
     @Override
     public void loaded(long done, long total) {
         long now = nanoTime.getAsLong();
         boolean isDue = isReported ? done == total || now - last >= BETWEEN_NANOS : now - began > SILENT_NANOS;
-        if (isDue && (isReported || done < total)) {
+        long shown = done == total ? rounded(total) : done / MB;
+        if (isDue && (isReported ? shown > lastShown : done < total)) {
             isReported = true;
             last = now;
+            lastShown = shown;
             Cancellation.check(listener);
-            listener.progress(phase, done / MB, total / MB);
+            listener.progress(phase, shown, rounded(total));
         }
     }
 }

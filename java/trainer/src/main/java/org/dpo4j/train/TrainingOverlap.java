@@ -2,12 +2,14 @@ package org.dpo4j.train;
 
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.IntFunction;
+import org.dpo4j.report.Diagnosis;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -49,7 +51,7 @@ record TrainingOverlap(Map<EvalSet, Integer> sets) {
                 }
             }
         }
-        Map<EvalSet, Integer> counts = new HashMap<>();
+        Map<EvalSet, Integer> counts = new LinkedHashMap<>();
         for (EvalSet set : evaluation.sets()) {
             for (int row : set.rows()) {
                 if (found.contains(hashes[row])) {
@@ -77,13 +79,16 @@ record TrainingOverlap(Map<EvalSet, Integer> sets) {
 
     /** Tells how many rows of each set are training rows. */
     void report(String unit, RunListener listener) {
-        sets.forEach((set, count) -> listener.notice(String.format(
-                Locale.ROOT,
-                "%,d of the %,d %s of eval_dataset%s are training rows too, so its metrics do not show how the model does"
-                        + " on new rows; leave these rows out of one of the two",
-                count,
-                set.size(),
-                unit,
-                set.name().isEmpty() ? "" : " " + set.name())));
+        sets.forEach((set, count) -> listener.diagnosis(new Diagnosis(
+                "evaluation_in_training",
+                0,
+                String.format(
+                        Locale.ROOT,
+                        "%,d of the %,d %s of eval_dataset%s are training rows too, so its metrics do not show how the"
+                                + " model does on new rows; leave these rows out of one of the two",
+                        count,
+                        set.size(),
+                        unit,
+                        set.name().isEmpty() ? "" : " " + set.name()))));
     }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunEnd;
@@ -24,6 +25,12 @@ public final class ModelCard implements RunListener {
     private static final String FILE = "README.md";
     private static final String MARK =
             "<!-- dpo4j wrote this card and replaces it after the next training. Delete this line to keep your own text. -->";
+
+    /**
+     * The directories of absolute paths, also in lists such as {@code a=/data/a.jsonl,b=/data/b.jsonl}. The card may be
+     * published, and they are of no use to others.
+     */
+    private static final Pattern DIRECTORIES = Pattern.compile("(^|[=,+\"])/(?:[^/,+\"]*/)*");
 
     private final Map<String, Double> last = new LinkedHashMap<>();
     private @Nullable RunStart start;
@@ -93,7 +100,7 @@ public final class ModelCard implements RunListener {
                 text.append("| `")
                         .append(option)
                         .append("` | `")
-                        .append(code(value.startsWith("/") ? fileName(value) : value))
+                        .append(code(DIRECTORIES.matcher(value).replaceAll("$1")))
                         .append("` |\n");
             }
         });
@@ -103,11 +110,6 @@ public final class ModelCard implements RunListener {
     private static String number(double value) {
         boolean isWhole = value == Math.rint(value) && Math.abs(value) < 1e15;
         return isWhole ? Long.toString((long) value) : String.format(Locale.ROOT, "%.4g", value);
-    }
-
-    /** The last name of a path. The card may be published, and the rest of the path is of no use to others. */
-    private static String fileName(String path) {
-        return path.substring(path.lastIndexOf('/') + 1);
     }
 
     /** Text for a table or a heading of Markdown. */

@@ -57,12 +57,14 @@ final class Comparison {
                     .append(runs.get(i).lastStep())
                     .append("</td>"));
         }
-        for (String set : List.of("", "eval")) {
+        Set<String> sets = new LinkedHashSet<>(List.of(""));
+        metrics.forEach(each -> sets.addAll(each.evaluationSets()));
+        for (String set : sets) {
             for (Summary.Number number : Summary.NUMBERS) {
                 if (metrics.stream()
                         .anyMatch(each -> !each.points(set, number.metric()).isEmpty())) {
                     head.append("<th scope=\"col\">")
-                            .append(set.isEmpty() ? "" : "eval ")
+                            .append(set.isEmpty() ? "" : escaped(set) + " ")
                             .append(escaped(number.name().toLowerCase(Locale.ROOT)))
                             .append("</th>");
                     for (int i = 0; i < runs.size(); i++) {

@@ -90,6 +90,11 @@ final class RunMetrics {
         return sets.keySet();
     }
 
+    /** The sets but that of training. */
+    List<String> evaluationSets() {
+        return sets.keySet().stream().filter(set -> !set.isEmpty()).toList();
+    }
+
     /** Names of all metrics, in the order in which they first occur. */
     Set<String> names() {
         Set<String> names = new LinkedHashSet<>();

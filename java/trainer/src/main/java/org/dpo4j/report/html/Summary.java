@@ -37,20 +37,7 @@ final class Summary {
         StringBuilder tiles = new StringBuilder();
         RunMetrics metrics = new RunMetrics(run);
         for (Number number : NUMBERS) {
-            List<Point> training = metrics.points("", number.metric);
-            List<Point> evaluation = metrics.points("eval", number.metric);
-            if (!training.isEmpty()) {
-                List<String> others = new ArrayList<>();
-                if (training.size() > 1) {
-                    others.add("from " + written(training.get(0), number));
-                }
-                if (!evaluation.isEmpty()) {
-                    others.add("evaluation " + written(last(evaluation), number));
-                }
-                tiles.append(tile(number.name, written(last(training), number), others));
-            } else if (!evaluation.isEmpty()) {
-                tiles.append(tile(number.name + ", evaluation", written(last(evaluation), number), List.of()));
-            }
+            tiles.append(tile(metrics, number));
         }
         SPEEDS.forEach((metric, name) -> {
             List<Point> points = metrics.points("", metric);
@@ -59,6 +46,33 @@ final class Summary {
             }
         });
         return tiles.isEmpty() ? "" : "<dl class=\"tiles\">\n" + tiles + "</dl>\n";
+    }
+
+    /** The last value of training, or else of the first evaluation set, and those of evaluation sets below it. */
+    private static String tile(RunMetrics metrics, Number number) {
+        List<Point> training = metrics.points("", number.metric);
+        List<String> sets = metrics.evaluationSets().stream()
+                .filter(set -> !metrics.points(set, number.metric).isEmpty())
+                .toList();
+        if (training.isEmpty() && sets.isEmpty()) {
+            return "";
+        }
+        List<String> others = new ArrayList<>();
+        if (training.size() > 1) {
+            others.add("from " + written(training.get(0), number));
+        }
+        List<String> below = training.isEmpty() ? sets.subList(1, sets.size()) : sets;
+        below.forEach(set -> others.add(label(set) + " " + written(last(metrics.points(set, number.metric)), number)));
+        return training.isEmpty()
+                ? tile(
+                        number.name + ", " + label(sets.get(0)),
+                        written(last(metrics.points(sets.get(0), number.metric)), number),
+                        others)
+                : tile(number.name, written(last(training), number), others);
+    }
+
+    private static String label(String set) {
+        return set.equals("eval") ? "evaluation" : set;
     }
 
     private static Point last(List<Point> points) {

@@ -74,8 +74,14 @@ public final class RunRecorder implements RunListener {
         started = earlier.outline().started() == null
                 ? started
                 : earlier.outline().started();
-        diagnoses.addAll(0, earlier.diagnoses());
-        notices.addAll(0, earlier.notices());
+        addEarlier(diagnoses, earlier.diagnoses());
+        addEarlier(notices, earlier.notices());
+    }
+
+    /** Puts earlier lines first. What both parts of a run said, such as how many rows are cut, is there once. */
+    private static void addEarlier(List<String> lines, List<String> earlier) {
+        lines.removeAll(earlier);
+        lines.addAll(0, earlier);
     }
 
     /** Metrics are in metrics.jsonl. */
