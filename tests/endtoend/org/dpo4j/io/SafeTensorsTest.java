@@ -141,6 +141,15 @@ class SafeTensorsTest {
     }
 
     @Test
+    void aChunkIsNoLargerThanTheLargestTensor() {
+        List<SafeTensors.Plan> plans = List.of(
+                new SafeTensors.Plan("m", "F32", List.of(3L, 2L)), new SafeTensors.Plan("v", "BF16", List.of(3L)));
+        assertThat(SafeTensors.chunk(plans, 100).capacity()).isEqualTo(24);
+        assertThat(SafeTensors.chunk(plans, 16).capacity()).isEqualTo(16);
+        assertThat(SafeTensors.chunk(List.of(), 16).capacity()).isZero();
+    }
+
+    @Test
     void aFailedWriteKeepsTheOldFile() throws IOException {
         Path file = directory.resolve("kept.safetensors");
         Files.writeString(file, "old");

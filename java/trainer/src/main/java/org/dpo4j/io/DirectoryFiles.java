@@ -1,6 +1,7 @@
 package org.dpo4j.io;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileSystemException;
@@ -11,6 +12,10 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.stream.Stream;
 
 /**
@@ -20,6 +25,8 @@ import java.util.stream.Stream;
  * {@link #forceTree}, then a rename.
  */
 public final class DirectoryFiles {
+    private static final int MAX_FORCED_AT_ONCE = 8;
+
     private DirectoryFiles() {}
 
     /**
@@ -81,8 +88,40 @@ public final class DirectoryFiles {
         try (Stream<Path> files = Files.walk(directory)) {
             inside = files.sorted(Comparator.reverseOrder()).toList();
         }
-        for (Path file : inside) {
+        forceAtOnce(inside.stream().filter(Files::isRegularFile).toList());
+        for (Path path : inside) {
+            if (Files.isDirectory(path)) {
+                force(path);
+            }
+        }
+    }
+
+    /** The file system then writes them, and its journal, together, instead of one after another. */
+    private static void forceAtOnce(List<Path> files) throws IOException {
+        if (files.isEmpty()) {
+            return;
+        }
+        ExecutorService threads = Executors.newFixedThreadPool(Math.min(MAX_FORCED_AT_ONCE, files.size()));
+        try {
+            CompletableFuture.allOf(files.stream()
+                            .map(file -> CompletableFuture.runAsync(() -> forceOrThrow(file), threads))
+                            .toArray(CompletableFuture<?>[]::new))
+                    .join(); // an interrupt does not end the wait
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof UncheckedIOException unchecked) {
+                throw unchecked.getCause();
+            }
+            throw e;
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    private static void forceOrThrow(Path file) {
+        try {
             force(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

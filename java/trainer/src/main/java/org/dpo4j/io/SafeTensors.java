@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
@@ -158,7 +159,7 @@ public final class SafeTensors implements AutoCloseable {
      * Writes a file of a directory that nothing reads yet ({@link DirectoryFiles#write}): tensors in the order of {@code
      * plans}, in the format of transformers: metadata {@code format: pt}, header
      * padded with spaces to a multiple of 8 bytes. The same input gives the same file. {@code source} fills {@code
-     * chunk}, a direct buffer, and must not keep it.
+     * chunk}, a {@link #chunk}, and must not keep it.
      */
     public static void write(Path file, List<Plan> plans, ByteBuffer chunk, Source source) {
         byte[] header = header(plans);
@@ -177,6 +178,15 @@ public final class SafeTensors implements AutoCloseable {
                 }
             }
         });
+    }
+
+    /**
+     * A direct buffer of at most {@code maxBytes}, and no larger than the largest tensor: the system must provide and zero
+     * each of its pages.
+     */
+    public static ByteBuffer chunk(Collection<Plan> plans, int maxBytes) {
+        long largest = plans.stream().mapToLong(Plan::bytes).max().orElse(0);
+        return ByteBuffer.allocateDirect((int) Math.min(maxBytes, largest)).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /** Size of the file that {@link #write} writes. */

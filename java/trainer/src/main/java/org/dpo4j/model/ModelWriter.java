@@ -115,8 +115,12 @@ final class ModelWriter {
         }
         Map<String, ParameterTensor> tensors = new HashMap<>();
         parameters.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
-        Staging staging = new Staging();
-        ByteBuffer buffer = ByteBuffer.allocateDirect(Staging.BYTES);
+        Staging staging = new Staging(parameters.tensors().stream()
+                .mapToLong(ParameterTensor::count)
+                .max()
+                .orElse(0));
+        ByteBuffer buffer = SafeTensors.chunk(
+                weights.values().stream().flatMap(List::stream).toList(), Staging.BYTES);
         weights.forEach((file, plans) ->
                 SafeTensors.write(directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
                     DType dtype = SavedDtype.stored(plan.dtype()).storage();

@@ -371,6 +371,7 @@ final class Checkpoints {
             return last;
         }
         if (best.step() != last) {
+            await(); // the best may be the one that is being written
             String fault = bestCheckpoint().fault();
             if (fault != null) {
                 listener.notice(fault + "; so the model is that of the last step, " + last

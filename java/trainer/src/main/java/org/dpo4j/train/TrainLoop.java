@@ -70,18 +70,16 @@ final class TrainLoop {
 
     /**
      * Runs the remaining steps, closes the state and returns the lines of metrics. If it throws, {@link #trained}
-     * returns the step of the weights.
+     * returns the step of the weights. Another thread may still write the last checkpoint.
      */
     List<Metrics> run() {
         try (state) {
             try {
                 train();
-                checkpoints.await();
                 state.saveAverage(() -> averageSave.accept(state.step()));
                 trained = checkpoints.loadBest(state.step());
             } catch (RuntimeException | Error e) {
                 trained = lastApplied(e);
-                checkpoints.awaitAfter(e);
                 throw e;
             }
         }

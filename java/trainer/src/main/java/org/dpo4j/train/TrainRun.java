@@ -259,7 +259,10 @@ final class TrainRun {
         }
     }
 
-    /** Trains the remaining steps and saves the model, also if the run ends early. */
+    /**
+     * Trains the remaining steps and saves the model, also if the run ends early. The model is saved while the last
+     * checkpoint is forced to the disk.
+     */
     private static List<Metrics> train(TrainLoop loop, Prepared run, FinalSave last) {
         if (run.loaded != null) {
             loop.resume(run.loaded);
@@ -268,10 +271,22 @@ final class TrainRun {
         try {
             history = loop.run();
         } catch (RuntimeException | Error e) {
+            run.checkpoints.awaitAfter(e);
             last.rescue(loop.trained(), e);
             throw e;
         }
-        last.save(loop.trained());
+        try {
+            last.save(loop.trained());
+        } catch (RuntimeException | Error e) {
+            run.checkpoints.awaitAfter(e);
+            throw e;
+        }
+        try {
+            run.checkpoints.await();
+        } catch (RuntimeException e) {
+            last.announce(loop.trained());
+            throw e;
+        }
         return history;
     }
 

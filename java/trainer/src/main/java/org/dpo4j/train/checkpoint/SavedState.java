@@ -2,7 +2,6 @@ package org.dpo4j.train.checkpoint;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -89,7 +88,7 @@ public final class SavedState {
 
     /** Writes the arrays. Waits for queued work. */
     public void writeArrays(Path file) {
-        SafeTensors.write(file, plans(), chunk(), (plan, offset, destination) -> {
+        SafeTensors.write(file, plans(), SafeTensors.chunk(plans(), CHUNK_BYTES), (plan, offset, destination) -> {
             long address = array(plan.name()).address + offset;
             device.download(destination, address);
             destination.position(destination.limit());
@@ -110,7 +109,7 @@ public final class SavedState {
     public void restore(Path file, ObjectNode numbers) {
         try (SafeTensors saved = SafeTensors.open(file)) {
             check(saved, numbers);
-            ByteBuffer chunk = chunk();
+            ByteBuffer chunk = SafeTensors.chunk(plans(), CHUNK_BYTES);
             arrays.values().forEach(array -> upload(saved, array, chunk));
         }
         restore(numbers);
@@ -165,9 +164,5 @@ public final class SavedState {
 
     private List<SafeTensors.Plan> plans() {
         return arrays.values().stream().map(Array::plan).toList();
-    }
-
-    private static ByteBuffer chunk() {
-        return ByteBuffer.allocateDirect(CHUNK_BYTES).order(ByteOrder.nativeOrder());
     }
 }
