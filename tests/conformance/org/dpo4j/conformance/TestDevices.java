@@ -46,6 +46,16 @@ public final class TestDevices {
 
     private TestDevices() {}
 
+    /** Whether runs of commands and of files are on the processor. */
+    public static boolean isCpu() {
+        return System.getProperty(PROPERTY, "cpu").equals("cpu");
+    }
+
+    /** Their option {@code device}: cpu; or cuda, which is a GPU or emulated. */
+    public static String option() {
+        return isCpu() ? "cpu" : "cuda";
+    }
+
     /** One per device, with F32. */
     public static Stream<On> each() {
         return names().stream().map(name -> on(name, DType.F32));

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.assertj.core.api.AbstractStringAssert;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.model.TestFiles;
 
 /**
@@ -30,9 +31,8 @@ record Cli(int code, List<String> out, List<String> err) {
 
     /** As {@link #run}, on the device under test, in fp32. */
     static Cli runOnDevice(String line, Object... values) {
-        boolean isCpu = System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
         List<String> words = words(line, values);
-        words.addAll(List.of("--device", isCpu ? "cpu" : "cuda", "--dtype", "float32"));
+        words.addAll(List.of("--device", TestDevices.option(), "--dtype", "float32"));
         return run(words);
     }
 

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
@@ -50,10 +51,7 @@ class SweepTest {
         List<String> words = Cli.words(
                 "%s --dataset_name %s --output_dir %s --max_steps 2 --per_device_train_batch_size 4 --device %s"
                         + " --dtype float32 --kl_max_new_tokens 8",
-                command,
-                rows,
-                directory.resolve("out"),
-                System.getProperty("dpo4j.test.devices", "cpu").equals("cpu") ? "cpu" : "cuda");
+                command, rows, directory.resolve("out"), TestDevices.option());
         words.addAll(Cli.words(more, values));
         return Cli.run(words);
     }
@@ -170,10 +168,7 @@ class SweepTest {
         List<String> words = Cli.words(
                 "--model_name_or_path %s --dataset_name %s --eval_dataset %s --max_steps 3 --logging_steps 1 --device %s"
                         + " --dtype float32",
-                Cli.MODEL,
-                rows,
-                rows,
-                System.getProperty("dpo4j.test.devices", "cpu").equals("cpu") ? "cpu" : "cuda");
+                Cli.MODEL, rows, rows, TestDevices.option());
         List<byte[]> weights = new ArrayList<>();
         for (boolean isStopped : new boolean[] {true, false}) {
             SweepRun run = SweepRun.plan(

@@ -6,13 +6,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.dpo4j.conformance.TestDevices;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A small model with pairs, and runs of it with checkpoints. */
 abstract class CheckpointFixture {
-    static final boolean IS_CPU =
-            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+    static final boolean IS_CPU = TestDevices.isCpu();
 
     @TempDir
     Path directory;
@@ -30,7 +30,7 @@ abstract class CheckpointFixture {
      */
     DpoOptions.Builder options(String output) {
         return TinyRun.options(directory, output)
-                .device(IS_CPU ? "cpu" : "cuda")
+                .device(TestDevices.option())
                 .dtype(Precision.FLOAT32)
                 .gradientAccumulationSteps(2)
                 .perDeviceTrainBatchSize(2)

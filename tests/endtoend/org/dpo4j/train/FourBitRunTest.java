@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -23,47 +23,14 @@ import org.dpo4j.model.TestFiles;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.Metrics;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Runs that train LoRA adapters on a base model in 4 bits, from files to files. */
-class FourBitRunTest {
-    private static final boolean IS_CPU =
-            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
-
+class FourBitRunTest extends AdapterFixture {
     private static final ModelConfig EIGHT_BILLION = Llama.config(128_256, 4096, 14_336, 32, 32, 8, 131_072, false);
-
-    @TempDir
-    private Path directory;
-
-    @BeforeEach
-    void makeModelAndPairs() throws IOException {
-        TinyRun.writeModelAndPairs(directory);
-    }
-
-    private DpoOptions.Builder lora(String output) {
-        return TinyRun.options(directory, output)
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
-                .usePeft(true)
-                .loraR(4)
-                .loraTargetModules("all-linear")
-                .perDeviceTrainBatchSize(2)
-                .maxSteps(4)
-                .saveStrategy(SaveStrategy.NO);
-    }
 
     private DpoOptions.Builder fourBit(String output) {
         return lora(output).loadIn4bit(true).useBnbNestedQuant(true);
-    }
-
-    private static List<Metrics> train(DpoOptions.Builder options) {
-        return DpoTrainer.train(options.build(), metrics -> {});
-    }
-
-    private byte[] adapter(String output) throws IOException {
-        return Files.readAllBytes(directory.resolve(output).resolve("adapter_model.safetensors"));
     }
 
     /** Writes a model of floats that are the values of the 4-bit weights. */
@@ -87,18 +54,12 @@ class FourBitRunTest {
     /** The decoded values are the weights, so every bit is that of a run whose base model has these values as floats. */
     @Test
     void theResultHasTheBitsOfLoraOnTheDecodedWeights() throws IOException {
-        byte[] before = Files.readAllBytes(directory.resolve("model/model.safetensors"));
+        byte[] before = bytes("model/model.safetensors");
         List<Metrics> history = train(fourBit("four"));
         Path decoded = decoded(directory.resolve("model"), new FourBit(QuantType.NF4, true));
         List<Metrics> expected = train(lora("dense").modelNameOrPath(decoded));
         assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
-        for (int i = 0; i < expected.size(); i++) {
-            for (String name : TinyRun.METRICS) {
-                assertThat(history.get(i).values().get(name))
-                        .as("%s of step %d", name, i + 1)
-                        .isEqualTo(expected.get(i).values().get(name));
-            }
-        }
+        assertSameMetrics(history, expected);
         Map<String, float[]> trained = TestFiles.floatTensors(directory.resolve("four/adapter_model.safetensors"));
         assertThat(trained)
                 .usingRecursiveComparison()
@@ -109,8 +70,7 @@ class FourBitRunTest {
         assertThat(adapter("fp4")).isNotEqualTo(adapter("four"));
         train(fourBit("plain").useBnbNestedQuant(false));
         assertThat(adapter("plain")).isNotEqualTo(adapter("four"));
-        assertThat(Files.readAllBytes(directory.resolve("model/model.safetensors")))
-                .isEqualTo(before);
+        assertThat(bytes("model/model.safetensors")).isEqualTo(before);
     }
 
     @Test
@@ -131,7 +91,7 @@ class FourBitRunTest {
     void thePlanIsThePeak() {
         DpoOptions options = fourBit("unread").build();
         LoraOptions lora = options.train().lora();
-        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda");
+        try (Device device = Devices.open(TestDevices.option());
                 Model model = Model.load(
                         directory.resolve("model"), device, DType.F32, lora.fourBit(DType.F32), LoadProgress.NONE)) {
             model.addAdapter(Objects.requireNonNull(lora.config()), null, 1);
@@ -147,10 +107,8 @@ class FourBitRunTest {
     @Test
     void anAdapterIsTrainedOn() throws IOException {
         train(fourBit("first"));
-        List<Metrics> history = train(TinyRun.options(directory, "second")
+        List<Metrics> history = train(onDevice("second")
                 .modelNameOrPath(directory.resolve("first"))
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
                 .loadIn4bit(true)
                 .useBnbNestedQuant(true)
                 .maxSteps(2));

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.io.ByteSize;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
@@ -22,43 +23,26 @@ import org.dpo4j.model.SaveFormat;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Runs that train LoRA adapters, from files to files. */
-class LoraRunTest {
-    private static final boolean IS_CPU =
-            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
-
-    @TempDir
-    private Path directory;
-
-    @BeforeEach
-    void makeModelAndPairs() throws IOException {
-        TinyRun.writeModelAndPairs(directory);
-    }
+class LoraRunTest extends AdapterFixture {
+    private static final boolean IS_CPU = TestDevices.isCpu();
 
     private DpoOptions.Builder options(String output) {
-        return TinyRun.options(directory, output)
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
-                .usePeft(true)
-                .loraR(4)
-                .loraAlpha(8)
-                .loraTargetModules("all-linear")
-                .perDeviceTrainBatchSize(2)
-                .gradientAccumulationSteps(2)
-                .maxSteps(6)
-                .saveStrategy(SaveStrategy.NO);
+        return lora(output).loraAlpha(8).gradientAccumulationSteps(2).maxSteps(6);
     }
 
-    private static List<Metrics> train(DpoOptions.Builder options) {
-        return DpoTrainer.train(options.build(), metrics -> {});
+    private static ModelOptions modelOptions(Path model) {
+        ModelOptions options = new ModelOptions();
+        options.modelNameOrPath = model;
+        return options;
     }
 
-    private byte[] bytes(String file) throws IOException {
-        return Files.readAllBytes(directory.resolve(file));
+    private static OutputOptions outputOptions(Path output) {
+        OutputOptions options = new OutputOptions();
+        options.outputDir = output;
+        return options;
     }
 
     /** With an average of the weights and, on cuda, bf16 with master weights. */
@@ -87,9 +71,7 @@ class LoraRunTest {
     /** Options that are left out are their defaults, and others are named as one. */
     @Test
     void aResumedRunMayStateDefaultsAndNotChangeTheAdapter() {
-        DpoOptions.Builder first = TinyRun.options(directory, "out")
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
+        DpoOptions.Builder first = onDevice("out")
                 .usePeft(true)
                 .maxSteps(2)
                 .saveStrategy(SaveStrategy.STEPS)
@@ -125,33 +107,23 @@ class LoraRunTest {
     @Test
     void aReferenceOfEveryStepHasTheBitsOfOneBefore() throws IOException {
         List<Metrics> online = train(options("online").precomputeRefLogProbs(false));
-        List<Metrics> before = train(options("before"));
-        for (int i = 0; i < before.size(); i++) {
-            for (String name : TinyRun.METRICS) {
-                assertThat(online.get(i).values().get(name))
-                        .as("%s of step %d", name, i + 1)
-                        .isEqualTo(before.get(i).values().get(name));
-            }
-        }
-        assertThat(bytes("online/adapter_model.safetensors")).isEqualTo(bytes("before/adapter_model.safetensors"));
+        assertSameMetrics(online, train(options("before")));
+        assertThat(adapter("online")).isEqualTo(adapter("before"));
     }
 
     /** As in TRL, the reference of a run that begins with an adapter is the model with that adapter. */
     @Test
     void anAdapterIsTrainedOn() throws IOException {
         train(options("first"));
-        DpoOptions.Builder more = TinyRun.options(directory, "second")
-                .modelNameOrPath(directory.resolve("first"))
-                .device(IS_CPU ? "cpu" : "cuda")
-                .dtype(Precision.FLOAT32)
-                .maxSteps(3);
+        DpoOptions.Builder more =
+                onDevice("second").modelNameOrPath(directory.resolve("first")).maxSteps(3);
         List<Metrics> history = train(more);
         assertThat(history.get(0).values()).containsEntry("loss", (double) (float) Math.log(2));
-        assertThat(bytes("second/adapter_model.safetensors")).isNotEqualTo(bytes("first/adapter_model.safetensors"));
+        assertThat(adapter("second")).isNotEqualTo(adapter("first"));
         assertThat(JsonFile.read(directory.resolve("second/adapter_config.json")))
                 .isEqualTo(JsonFile.read(directory.resolve("first/adapter_config.json")));
         train(more.outputDir(directory.resolve("online")).precomputeRefLogProbs(false));
-        assertThat(bytes("online/adapter_model.safetensors")).isEqualTo(bytes("second/adapter_model.safetensors"));
+        assertThat(adapter("online")).isEqualTo(adapter("second"));
         assertRefused(() -> train(more.usePeft(true).outputDir(directory.resolve("third"))), "is an adapter already");
     }
 
@@ -159,15 +131,10 @@ class LoraRunTest {
     @Test
     void aMergedModelIsTheBaseModelPlusTheProduct() throws IOException {
         train(options("out"));
-        ModelOptions model = new ModelOptions();
-        model.modelNameOrPath = directory.resolve("out");
-        OutputOptions output = new OutputOptions();
-        output.outputDir = directory.resolve("merged");
-        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda")) {
-            AdapterMerge.run(model, output, device, new RunListener() {
-                @Override
-                public void metrics(Metrics metrics) {}
-            });
+        ModelOptions model = modelOptions(directory.resolve("out"));
+        OutputOptions output = outputOptions(directory.resolve("merged"));
+        try (Device device = Devices.open(TestDevices.option())) {
+            AdapterMerge.run(model, output, device, metrics -> {});
         }
         Map<String, float[]> base = TestFiles.floatTensors(directory.resolve("model/model.safetensors"));
         Map<String, float[]> merged = TestFiles.floatTensors(directory.resolve("merged/model.safetensors"));
@@ -200,16 +167,9 @@ class LoraRunTest {
             assertThat(loaded.adapter()).isNull();
         }
         assertRefused(() -> AdapterMerge.check(model, output), "holds a model already");
-        model.modelNameOrPath = directory.resolve("model");
-        assertRefused(() -> AdapterMerge.check(copy(model), output), "is no adapter");
-        model.modelNameOrPath = directory.resolve("absent");
-        assertRefused(() -> AdapterMerge.check(copy(model), output), "absent does not exist");
-    }
-
-    private static ModelOptions copy(ModelOptions given) {
-        ModelOptions copy = new ModelOptions();
-        copy.modelNameOrPath = given.modelNameOrPath;
-        return copy;
+        assertRefused(() -> AdapterMerge.check(modelOptions(directory.resolve("model")), output), "is no adapter");
+        assertRefused(
+                () -> AdapterMerge.check(modelOptions(directory.resolve("absent")), output), "absent does not exist");
     }
 
     /** An adapter in place of its base model would be of no use, and the base model lost. */
@@ -225,10 +185,8 @@ class LoraRunTest {
                 .modelNameOrPath(directory.resolve("out"))
                 .overwriteOutputDir(true);
         assertRefused(() -> train(more), "is the base model of the adapter");
-        ModelOptions model = new ModelOptions();
-        model.modelNameOrPath = directory.resolve("out");
-        OutputOptions output = new OutputOptions();
-        output.outputDir = directory.resolve("model");
+        ModelOptions model = modelOptions(directory.resolve("out"));
+        OutputOptions output = outputOptions(directory.resolve("model"));
         output.overwriteOutputDir = true;
         assertRefused(() -> AdapterMerge.check(model, output), "is the base model of the adapter");
         assertThat(bytes("model/model.safetensors")).isEqualTo(before);
@@ -238,8 +196,7 @@ class LoraRunTest {
     /** PEFT loads the base model in the revision that the config names. */
     @Test
     void aBaseModelByNameKeepsItsRevision() {
-        ModelOptions named = new ModelOptions();
-        named.modelNameOrPath = Path.of("org/model");
+        ModelOptions named = modelOptions(Path.of("org/model"));
         named.modelRevision = "v2";
         try (Device device = Devices.cpu(1);
                 Model model = Model.load(directory.resolve("model"), device, DType.F32)) {
@@ -249,8 +206,7 @@ class LoraRunTest {
         ObjectNode config = JsonFile.read(directory.resolve("named/adapter_config.json"));
         assertThat(config.get("base_model_name_or_path").asText()).isEqualTo("org/model");
         assertThat(config.get("revision").asText()).isEqualTo("v2");
-        ModelOptions path = new ModelOptions();
-        path.modelNameOrPath = directory.resolve("model");
+        ModelOptions path = modelOptions(directory.resolve("model"));
         path.modelRevision = "main";
         assertThat(path.adapterBase().revision()).isNull();
     }
@@ -284,11 +240,9 @@ class LoraRunTest {
     void aFailedMergeLeavesNoDirectory() throws IOException {
         train(options("out"));
         Files.createSymbolicLink(directory.resolve("out/vocab.txt"), directory.resolve("absent"));
-        ModelOptions model = new ModelOptions();
-        model.modelNameOrPath = directory.resolve("out");
-        OutputOptions output = new OutputOptions();
-        output.outputDir = directory.resolve("new");
-        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda")) {
+        ModelOptions model = modelOptions(directory.resolve("out"));
+        OutputOptions output = outputOptions(directory.resolve("new"));
+        try (Device device = Devices.open(TestDevices.option())) {
             assertRefused(
                     () -> AdapterMerge.run(model, output, device, metrics -> {}),
                     "new cannot be written (it does not exist)");
@@ -300,12 +254,10 @@ class LoraRunTest {
     @Test
     void nothingIsMergedIntoTheDirectoryOfARun() throws IOException {
         train(options("out"));
-        ModelOptions model = new ModelOptions();
-        model.modelNameOrPath = directory.resolve("out");
-        OutputOptions output = new OutputOptions();
-        output.outputDir = directory.resolve("busy");
+        ModelOptions model = modelOptions(directory.resolve("out"));
+        OutputOptions output = outputOptions(directory.resolve("busy"));
         RunListener listener = metrics -> {};
-        try (Device device = Devices.open(IS_CPU ? "cpu" : "cuda");
+        try (Device device = Devices.open(TestDevices.option());
                 OutputLock run = OutputLock.make(directory.resolve("busy"), listener)) {
             assertRefused(() -> AdapterMerge.run(model, output, device, listener), "busy is in use by another run");
             assertThat(run.directory().resolve("model.safetensors")).doesNotExist();

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.DType;
@@ -27,8 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the log-ratios - 1 / (2 beta)), which is then 6e38, beyond f32.
  */
 class NonFiniteStepsTest {
-    private static final boolean IS_CPU =
-            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+    private static final boolean IS_CPU = TestDevices.isCpu();
 
     @TempDir
     private Path directory;
@@ -53,7 +53,7 @@ class NonFiniteStepsTest {
     private DpoOptions.Builder options(String output) {
         return TinyRun.options(directory, output)
                 .datasetName(directory.resolve("stated.jsonl"))
-                .device(IS_CPU ? "cpu" : "cuda")
+                .device(TestDevices.option())
                 .dtype(Precision.FLOAT32)
                 .lossType(LossType.IPO)
                 .trainSamplingStrategy(SamplingStrategy.SEQUENTIAL)

@@ -15,6 +15,7 @@ import java.util.concurrent.CancellationException;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -33,9 +34,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Runs whose reference is computed, read, kept in memory, moved, or another model. */
 class ReferenceRunsTest {
-    private static final boolean IS_CPU =
-            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
-
     @TempDir
     private Path directory;
 
@@ -60,7 +58,7 @@ class ReferenceRunsTest {
         return options.modelNameOrPath(directory.resolve("model"))
                 .datasetName(directory.resolve("pairs.jsonl"))
                 .outputDir(directory.resolve(output))
-                .device(IS_CPU ? "cpu" : "cuda")
+                .device(TestDevices.option())
                 .learningRate(1e-2)
                 .perDeviceTrainBatchSize(2)
                 .gradientAccumulationSteps(2)
