@@ -1,6 +1,7 @@
 package org.dpo4j.conformance;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.testkit.Draw;
 
@@ -23,6 +24,7 @@ record LmHeadCall(
         int[] targets,
         double[] dLogProb,
         LogitTransform transform) {
+    private static final Remembered<LmHeadCall> RANDOM = new Remembered<>(8);
 
     /** Hidden rows are normal(0, 1), and logits normal(0, 2). */
     static LmHeadCall random(int rows, int vocabulary, int hidden) {
@@ -31,6 +33,10 @@ record LmHeadCall(
 
     /** The same with logits of normal(0, {@code spread}). */
     static LmHeadCall random(int rows, int vocabulary, int hidden, double spread) {
+        return RANDOM.get(List.of(rows, vocabulary, hidden, spread), () -> newRandom(rows, vocabulary, hidden, spread));
+    }
+
+    private static LmHeadCall newRandom(int rows, int vocabulary, int hidden, double spread) {
         Draw draw = new Draw(1000L * rows + 31L * vocabulary + hidden);
         return new LmHeadCall(
                 vocabulary,

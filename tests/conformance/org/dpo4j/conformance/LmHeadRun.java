@@ -137,10 +137,14 @@ final class LmHeadRun implements AutoCloseable {
                 way == Way.UNFUSED ? plan.withChunkRows(rows).workspaceBytes() : plan.workspaceBytes());
     }
 
+    /** Of the numbers few are drawn, and repeated: a vocabulary of real size has millions. */
     private double[] before(Draw draw, int count) {
-        double[] values = draw.normal(count, 0.1);
-        if (before != WeightBefore.NUMBERS) {
-            Arrays.fill(values, before == WeightBefore.ZEROS ? 0 : Double.NaN);
+        double[] values = new double[count];
+        double[] some = draw.normal(1021, 0.1);
+        switch (before) {
+            case ZEROS -> {}
+            case OVERWRITTEN -> Arrays.fill(values, Double.NaN);
+            case NUMBERS -> Arrays.setAll(values, i -> some[i % some.length]);
         }
         return values;
     }

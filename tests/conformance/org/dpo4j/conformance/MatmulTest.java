@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.testkit.Draw;
@@ -46,47 +47,76 @@ class MatmulTest {
 
     private static long[] multiply(
             On on, Shape shape, float alpha, boolean accumulate, DType output, double[] aValues, double[] bValues) {
-        int m = shape.m;
-        int n = shape.n;
-        int k = shape.k;
         try (Tensors tensors = new Tensors(on)) {
-            double[] start = new Draw(7).normal(m * n, 3);
-            Tensor c = accumulate
-                    ? tensors.updated("c", output, m, n, stride(n, output), start)
-                    : tensors.output("c", output, m, n, stride(n, output));
-            double[] expected = accumulate ? c.values() : new double[m * n];
+            Operands operands = new Operands(on, tensors, shape, accumulate, output, aValues, bValues);
+            double[] before = accumulate ? operands.c.values() : new double[shape.m * shape.n];
+            tensors.run(device -> operands.multiply(device, alpha));
+            operands.check(alpha, before);
+            return operands.c.bits();
+        }
+    }
+
+    /** The bits of a product to F32, unchecked: for rows that have the bits of a product that was compared with the reference. */
+    private static long[] bits(On on, Shape shape, float alpha, double[] aValues, double[] bValues) {
+        try (Tensors tensors = new Tensors(on)) {
+            Operands operands = new Operands(on, tensors, shape, false, DType.F32, aValues, bValues);
+            tensors.run(device -> operands.multiply(device, alpha));
+            return operands.c.bits();
+        }
+    }
+
+    /** The tensors of one product. */
+    private static final class Operands {
+        final Tensor c;
+        final Tensor a;
+        final Tensor b;
+        private final Shape shape;
+        private final MatmulShape product;
+        private final boolean accumulate;
+
+        Operands(
+                On on,
+                Tensors tensors,
+                Shape shape,
+                boolean accumulate,
+                DType output,
+                double[] aValues,
+                double[] bValues) {
+            this.shape = shape;
+            this.accumulate = accumulate;
+            int strideC = stride(shape.n, output);
             int strideA = stride(shape.columnsOfA(), on.dtype());
             int strideB = stride(shape.columnsOfB(), on.dtype());
-            Tensor a = tensors.input("a", on.dtype(), shape.rowsOfA(), shape.columnsOfA(), strideA, aValues);
-            Tensor b = tensors.input("b", on.dtype(), shape.rowsOfB(), shape.columnsOfB(), strideB, bValues);
-            tensors.run(device -> device.matmul(
-                    c.address(),
-                    a.address(),
-                    b.address(),
-                    new MatmulShape(
-                            m,
-                            n,
-                            k,
-                            new MatmulShape.Strides(stride(n, output), strideA, strideB),
-                            shape.transposeA,
-                            shape.transposeB,
-                            output,
-                            on.dtype(),
-                            alpha),
-                    accumulate));
+            c = accumulate
+                    ? tensors.updated("c", output, shape.m, shape.n, strideC, new Draw(7).normal(shape.m * shape.n, 3))
+                    : tensors.output("c", output, shape.m, shape.n, strideC);
+            a = tensors.input("a", on.dtype(), shape.rowsOfA(), shape.columnsOfA(), strideA, aValues);
+            b = tensors.input("b", on.dtype(), shape.rowsOfB(), shape.columnsOfB(), strideB, bValues);
+            MatmulShape.Strides strides = new MatmulShape.Strides(strideC, strideA, strideB);
+            product = new MatmulShape(
+                    shape.m, shape.n, shape.k, strides, shape.transposeA, shape.transposeB, output, on.dtype());
+        }
+
+        void multiply(Device device, float alpha) {
+            device.matmul(c.address(), a.address(), b.address(), product.withAlpha(alpha), accumulate);
+        }
+
+        /** Compares c with {@code alpha} times the product, added to {@code before}. */
+        void check(float alpha, double[] before) {
+            double[] expected = product(shape, a.values(), b.values());
             double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
-            double[] product = product(shape, a.values(), b.values());
             for (int i = 0; i < expected.length; i++) {
-                magnitudes[i] = Math.abs(alpha) * magnitudes[i] + Math.abs(expected[i]);
-                expected[i] += alpha * product[i];
+                magnitudes[i] = Math.abs(alpha) * magnitudes[i] + Math.abs(before[i]);
+                expected[i] = before[i] + alpha * expected[i];
             }
             // A factor rounds once more.
+            int terms = shape.k + (alpha == 1 ? 1 : 2);
             Expect.near(
-                    shape + (alpha == 1 ? "" : " times " + alpha) + (accumulate ? " added" : "") + " to " + output,
+                    shape + (alpha == 1 ? "" : " times " + alpha) + (accumulate ? " added" : "") + " to "
+                            + product.output(),
                     c.values(),
                     expected,
-                    i -> Tolerance.stored(output, expected[i], Tolerance.sum(k + (alpha == 1 ? 1 : 2), magnitudes[i])));
-            return c.bits();
+                    i -> Tolerance.stored(product.output(), expected[i], Tolerance.sum(terms, magnitudes[i])));
         }
     }
 
@@ -153,7 +183,7 @@ class MatmulTest {
             long[] together = multiply(on, new Shape(96, n, k, false, transposeB), 0.7f, false, DType.F32, a, b);
             for (int m : new int[] {1, 7, 30, 49}) {
                 double[] some = Arrays.copyOfRange(a, (96 - m) * k, a.length);
-                long[] bits = multiply(on, new Shape(m, n, k, false, transposeB), 0.7f, false, DType.F32, some, b);
+                long[] bits = bits(on, new Shape(m, n, k, false, transposeB), 0.7f, some, b);
                 Expect.sameBits(
                         "last " + m + " rows", bits, Arrays.copyOfRange(together, (96 - m) * n, together.length));
             }
@@ -208,9 +238,10 @@ class MatmulTest {
             tensors.run(device -> device.matmul(c.address(), left.address(), right.address(), bias.address(), product));
             double[] expected = product(shape, left.values(), right.values());
             double[] magnitudes = product(shape, abs(left.values()), abs(right.values()));
+            double[] biases = bias.values();
             for (int i = 0; i < expected.length; i++) {
-                expected[i] += bias.values()[i % n];
-                magnitudes[i] += Math.abs(bias.values()[i % n]);
+                expected[i] += biases[i % n];
+                magnitudes[i] += Math.abs(biases[i % n]);
             }
             Expect.near(
                     shape + " with bias",
@@ -284,7 +315,7 @@ class MatmulTest {
                 Expect.sameBits(m + " rows", bits, Arrays.copyOf(inside, bits.length));
             }
             double[] some = Arrays.copyOf(a, 64 * k);
-            long[] after = multiply(on, new Shape(64, n, k, false, transposeB), false, DType.F32, some, b);
+            long[] after = bits(on, new Shape(64, n, k, false, transposeB), 1, some, b);
             Expect.sameBits("64 rows", after, Arrays.copyOf(outside, after.length));
             if (on.name().equals("emulated")) {
                 assertThat(inside).isNotEqualTo(outside);
@@ -295,20 +326,10 @@ class MatmulTest {
     /** The product as generation computes it. */
     private static long[] multiplyFew(On on, Shape shape, double[] aValues, double[] bValues) {
         try (Tensors tensors = new Tensors(on)) {
-            Tensor c = tensors.output("c", DType.F32, shape.m, shape.n, stride(shape.n, DType.F32));
-            int strideA = stride(shape.k, on.dtype());
-            int strideB = stride(shape.columnsOfB(), on.dtype());
-            Tensor a = tensors.input("a", on.dtype(), shape.m, shape.k, strideA, aValues);
-            Tensor b = tensors.input("b", on.dtype(), shape.rowsOfB(), shape.columnsOfB(), strideB, bValues);
-            MatmulShape.Strides strides = new MatmulShape.Strides(stride(shape.n, DType.F32), strideA, strideB);
-            MatmulShape product =
-                    new MatmulShape(shape.m, shape.n, shape.k, strides, false, shape.transposeB, DType.F32, on.dtype());
-            tensors.run(device ->
-                    device.withFewRows(() -> device.matmul(c.address(), a.address(), b.address(), product, false)));
-            double[] expected = product(shape, a.values(), b.values());
-            double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
-            Expect.near(shape + " of few rows", c.values(), expected, i -> Tolerance.sum(shape.k, magnitudes[i]));
-            return c.bits();
+            Operands operands = new Operands(on, tensors, shape, false, DType.F32, aValues, bValues);
+            tensors.run(device -> device.withFewRows(() -> operands.multiply(device, 1)));
+            operands.check(1, new double[shape.m * shape.n]);
+            return operands.c.bits();
         }
     }
 
@@ -323,7 +344,7 @@ class MatmulTest {
         for (int m : counts) {
             Shape fewer = new Shape(m, n, k, false, shape.transposeB);
             double[] some = Arrays.copyOfRange(a, (shape.m - m) * k, shape.m * k);
-            long[] bits = multiply(on, fewer, false, DType.F32, some, b);
+            long[] bits = bits(on, fewer, 1, some, b);
             long[] expected = Arrays.copyOfRange(together, (shape.m - m) * n, shape.m * n);
             Expect.sameBits(fewer + " of " + shape.m + " rows", bits, expected);
         }

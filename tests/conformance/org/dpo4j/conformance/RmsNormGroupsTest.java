@@ -62,9 +62,9 @@ class RmsNormGroupsTest {
         }
 
         /** A group without padding, counted over all rows. */
-        double[] group(Tensor tensor, int stride, int index) {
+        double[] group(double[] all, int stride, int index) {
             int begin = index / groups * stride + index % groups * width;
-            return Arrays.copyOfRange(tensor.values(), begin, begin + meanWidth);
+            return Arrays.copyOfRange(all, begin, begin + meanWidth);
         }
 
         double[] sums(Tensor weight) {
@@ -121,26 +121,29 @@ class RmsNormGroupsTest {
                         EPSILON);
             });
             double[] w = c.sums(weight);
-            for (int i = 0; i < c.count(); i++) {
-                checkGroup(on, c, i, w, x, out, rstd);
-                checkGroup(on, c, i, w, sum, outOfSum, rstdOfSum);
-            }
+            checkGroups(on.dtype(), c, w, x, out, rstd);
+            checkGroups(on.dtype(), c, w, sum, outOfSum, rstdOfSum);
             c.checkRest("out", out, c.outStride);
             c.checkRest("sum", sum, c.xStride);
         }
     }
 
-    private static void checkGroup(On on, Case c, int i, double[] w, Tensor x, Tensor out, Tensor rstd) {
-        double[] in = c.group(x, c.xStride, i);
-        Expect.near(
-                "out of %s, group %d".formatted(c, i),
-                c.group(out, c.outStride, i),
-                ReferenceRmsNorm.forward(on.dtype(), in, w, EPSILON));
-        double expected = ReferenceRmsNorm.rstd(in, EPSILON);
-        Expect.near(
-                "rstd of %s, group %d".formatted(c, i),
-                new double[] {rstd.values()[i]},
-                Expected.within(new double[] {expected}, j -> Tolerance.rstd(c.meanWidth, expected)));
+    private static void checkGroups(DType dtype, Case c, double[] w, Tensor x, Tensor out, Tensor rstd) {
+        double[] inputs = x.values();
+        double[] results = out.values();
+        double[] rstds = rstd.values();
+        for (int i = 0; i < c.count(); i++) {
+            double[] in = c.group(inputs, c.xStride, i);
+            Expect.near(
+                    "out of %s, group %d".formatted(c, i),
+                    c.group(results, c.outStride, i),
+                    ReferenceRmsNorm.forward(dtype, in, w, EPSILON));
+            double expected = ReferenceRmsNorm.rstd(in, EPSILON);
+            Expect.near(
+                    "rstd of %s, group %d".formatted(c, i),
+                    new double[] {rstds[i]},
+                    Expected.within(new double[] {expected}, j -> Tolerance.rstd(c.meanWidth, expected)));
+        }
     }
 
     @OnEachDType
@@ -164,9 +167,10 @@ class RmsNormGroupsTest {
             Tensor dWeight = tensors.updated("d_weight", DType.F32, 1, c.width, c.weights(draw));
             Tensor dWeightInPlace = tensors.updated("d_weight", DType.F32, 1, c.width, dWeight.values());
             Tensor workspace = tensors.workspace(RmsNorm.backwardWorkspaceBytes(c.count(), c.width));
-            double[] rstds = new double[c.count()];
-            Arrays.setAll(rstds, i -> ReferenceRmsNorm.rstd(c.group(x, c.xStride, i), EPSILON));
-            Tensor rstd = tensors.input("rstd", DType.F32, 1, c.count(), rstds);
+            double[] xValues = x.values();
+            double[] exact = new double[c.count()];
+            Arrays.setAll(exact, i -> ReferenceRmsNorm.rstd(c.group(xValues, c.xStride, i), EPSILON));
+            Tensor rstd = tensors.input("rstd", DType.F32, 1, c.count(), exact);
             double[] sums = Arrays.copyOf(dWeight.values(), c.meanWidth);
             RmsNorm.Inputs inputs = new RmsNorm.Inputs(x.address(), weight.address(), c.offset);
             RmsNorm.Gradients apart = new RmsNorm.Gradients(dOut.address(), 0, dX.address(), dWeight.address());
@@ -181,16 +185,19 @@ class RmsNormGroupsTest {
             Expect.sameBits("d_weight", dWeightInPlace.bits(), dWeight.bits());
             double[] w = c.sums(weight);
             double[] magnitudes = Arrays.stream(sums).map(Math::abs).toArray();
+            double[] dOutValues = dOut.values();
+            double[] dXValues = dX.values();
+            double[] rstds = rstd.values();
             for (int i = 0; i < c.count(); i++) {
-                double[] d = c.group(dOut, c.outStride, i);
-                double[] in = c.group(x, c.xStride, i);
-                double r = rstd.values()[i];
+                double[] d = c.group(dOutValues, c.outStride, i);
+                double[] in = c.group(xValues, c.xStride, i);
+                double r = rstds[i];
                 double[] terms = ReferenceRmsNorm.backwardWeight(d, in, r);
                 Arrays.setAll(sums, j -> sums[j] + terms[j]);
                 Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
                 Expect.near(
                         "d_x of %s, group %d".formatted(c, i),
-                        c.group(dX, c.outStride, i),
+                        c.group(dXValues, c.outStride, i),
                         ReferenceRmsNorm.backwardX(on.dtype(), d, in, w, r, new double[c.meanWidth]));
             }
             c.checkRest("d_x", dX, c.outStride);

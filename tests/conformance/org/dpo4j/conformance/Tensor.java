@@ -79,8 +79,11 @@ final class Tensor implements AutoCloseable {
         if (values.length != size()) {
             throw new IllegalArgumentException(name + " has " + size() + " elements, not " + values.length);
         }
-        for (int i = 0; i < values.length; i++) {
-            storage.write(before, offset(i / width, i % width), values[i]);
+        for (int row = 0; row < rows; row++) {
+            int at = offset(row, 0);
+            for (int i = row * width; i < (row + 1) * width; i++, at += storage.bytes) {
+                storage.write(before, at, values[i]);
+            }
         }
         return this;
     }
@@ -93,30 +96,34 @@ final class Tensor implements AutoCloseable {
 
     /** Values on the device: after the last {@link #download}, or as set. */
     double[] values() {
-        return range(0, size());
+        return values(0, rows);
     }
 
     /** The values of one row. */
     double[] row(int row) {
-        return range(row * width, (row + 1) * width);
+        return values(row, row + 1);
     }
 
-    private double[] range(int begin, int end) {
-        double[] values = new double[end - begin];
-        for (int i = begin; i < end; i++) {
-            values[i - begin] = storage.read(image, offset(i / width, i % width));
+    private double[] values(int first, int end) {
+        double[] values = new double[(end - first) * width];
+        int i = 0;
+        for (int row = first; row < end; row++) {
+            int at = offset(row, 0);
+            for (int column = 0; column < width; column++, at += storage.bytes) {
+                values[i++] = storage.read(image, at);
+            }
         }
         return values;
     }
 
     /** The bits of the values, for exact comparisons. */
     long[] bits() {
-        return bits(0, size());
+        return bits(0, rows);
     }
 
     /** The bits of the values of one row. */
     long[] rowBits(int row) {
-        return bits(row * width, (row + 1) * width);
+        return bits(row, row + 1);
     }
 
     /** The bits of the first {@code count} elements of another type in the memory of one row. */
@@ -126,10 +133,14 @@ final class Tensor implements AutoCloseable {
         return bits;
     }
 
-    private long[] bits(int begin, int end) {
-        long[] bits = new long[end - begin];
-        for (int i = begin; i < end; i++) {
-            bits[i - begin] = storage.bits(image, offset(i / width, i % width));
+    private long[] bits(int first, int end) {
+        long[] bits = new long[(end - first) * width];
+        int i = 0;
+        for (int row = first; row < end; row++) {
+            int at = offset(row, 0);
+            for (int column = 0; column < width; column++, at += storage.bytes) {
+                bits[i++] = storage.bits(image, at);
+            }
         }
         return bits;
     }
