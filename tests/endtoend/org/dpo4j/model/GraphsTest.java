@@ -108,7 +108,7 @@ class GraphsTest {
      * Each size that a graph depends on changes alone, then occurs again: rows, segments, the longest segment, rows and
      * completions of loss chunks. Activations and the rotary table move when a batch is larger than any before. The loss
      * has several chunks, or one for the whole batch. The long sequence tests only the rotary table, which depends neither
-     * on chunks nor on the dtype.
+     * on chunks nor on the dtype. In bf16 the loss of the whole batch has only the first two shapes, of one bucket.
      */
     @OnEachDType
     void theBitsAreThoseOfLaunches(On on) {
@@ -127,8 +127,9 @@ class GraphsTest {
                     {200, 100}, // larger than all: everything moves
                     {520}, // beyond the first rotary table
                 };
+                boolean isShort = group != 1 && on.dtype() != DType.F32;
                 for (int round = 0; round < 3; round++) {
-                    for (int[] shape : shapes) {
+                    for (int[] shape : isShort ? Arrays.copyOf(shapes, 2) : shapes) {
                         boolean isLong = shape[0] > 500;
                         if (!isLong || round < 2 && group == 1 && on.dtype() == DType.F32) {
                             both.same(shape);
@@ -207,7 +208,7 @@ class GraphsTest {
      * A graph uses the addresses of its capture, so memory that moved has another key: a model that frees and allocates
      * memory between passes has the same bits as one that does not.
      */
-    @OnEachDType
+    @OnEachDevice
     void memoryThatMovedHasAnotherKey(On on) {
         if (!on.name().equals("emulated")) {
             return;
@@ -269,7 +270,7 @@ class GraphsTest {
         }
     }
 
-    /** The estimate of a run's graphs counts at least the nodes that a pass has. */
+    /** The estimate of a run's graphs counts at least the nodes that a pass has. The second pass is captured. */
     @OnEachDType
     void graphsHaveAtMostTheNodesThatTheMemoryPlanCounts(On on) {
         if (!on.name().equals("emulated")) {
@@ -294,7 +295,7 @@ class GraphsTest {
                     new TrainingModel.Options(CompletionSums.PLAIN, 1 << 20, true, null, isRecomputed);
             try (TrainingModel training = new TrainingModel(model, options);
                     GivenGradient loss = new GivenGradient(model.device(), 8, 80, 1)) {
-                for (int time = 0; time < 4; time++) {
+                for (int time = 0; time < 2; time++) {
                     loss.accumulate(training, batch(new Random(1), 20, 30, 40), new float[3]);
                 }
                 long nodes = training.decoderNodes();

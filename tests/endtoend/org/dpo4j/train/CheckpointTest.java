@@ -15,6 +15,7 @@ import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.model.family.Llama;
@@ -65,24 +66,29 @@ class CheckpointTest extends CheckpointFixture {
     @MethodSource("variants")
     void everyCheckpointGoesOnWithTheSameBits(String name, UnaryOperator<DpoOptions.Builder> variant)
             throws IOException {
-        DpoTrainer.train(variant.apply(options("never")).build(), metrics -> {});
+        DpoTrainer.train(variant.apply(steps("never")).build(), metrics -> {});
         DpoTrainer.train(
-                variant.apply(options("all").saveStrategy(SaveStrategy.STEPS).saveSteps(1))
+                variant.apply(steps("all").saveStrategy(SaveStrategy.STEPS).saveSteps(1))
                         .build(),
                 metrics -> {});
         assertSame("all", "never");
-        // each run takes a second on the emulated device
-        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} : new int[] {7}) {
+        // runs take long on the emulated device
+        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} : new int[] {5}) {
             String output = "from-" + step;
             Path checkpoint = directory.resolve("all/checkpoint-" + step);
             DpoTrainer.train(
-                    variant.apply(options(output).resumeFromCheckpoint(checkpoint.toString()))
+                    variant.apply(steps(output).resumeFromCheckpoint(checkpoint.toString()))
                             .datasetCache(true)
                             .datasetCacheDir(directory.resolve("cache"))
                             .build(),
                     metrics -> {});
             assertSame(output, "never");
         }
+    }
+
+    /** On cuda 8 steps, with one evaluation and one line of metrics before the last. */
+    private DpoOptions.Builder steps(String output) {
+        return options(output).maxSteps(IS_CPU ? 12 : 8);
     }
 
     static Stream<Arguments> optimizers() {
@@ -208,7 +214,7 @@ class CheckpointTest extends CheckpointFixture {
         return options.modelNameOrPath(directory.resolve("model"))
                 .datasetName(directory.resolve("rows.jsonl"))
                 .outputDir(directory.resolve(output))
-                .device(IS_CPU ? "cpu" : "cuda")
+                .device(TestDevices.option())
                 .dtype(Precision.FLOAT32)
                 .learningRate(1e-2)
                 .perDeviceTrainBatchSize(3)

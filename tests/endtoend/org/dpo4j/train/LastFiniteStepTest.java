@@ -47,14 +47,15 @@ class LastFiniteStepTest {
     /** Every gradient from the fourth step on is not finite: the weights are those of the third, whenever norms are read. */
     @OnEachDType
     void itIsTheStepBeforeAllThatAreNotFinite(On on) {
+        float[] expected = weightsAfter(on, 3);
         for (int loggingSteps : new int[] {1, 2, 5, 100}) {
             DpoOptions options =
-                    options().maxSteps(12).loggingSteps(loggingSteps).build();
+                    options().maxSteps(8).loggingSteps(loggingSteps).build();
             try (Model model = TinyRun.model(on)) {
-                Objective objective = poisoned(model, options, Set.of(4, 5, 6, 7, 8, 9, 10, 11, 12));
+                Objective objective = poisoned(model, options, Set.of(4, 5, 6, 7, 8));
                 assertThat(trained(model, objective, options.train(), "the gradient of step 4 is not finite"))
                         .isEqualTo(3);
-                assertThat(TinyRun.weights(model)).isEqualTo(weightsAfter(on, 3));
+                assertThat(TinyRun.weights(model)).isEqualTo(expected);
             }
         }
     }

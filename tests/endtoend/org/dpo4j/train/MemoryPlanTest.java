@@ -34,13 +34,14 @@ class MemoryPlanTest {
     /** Llama-3.1-8B. */
     static final ModelConfig EIGHT_BILLION = Llama.config(128_256, 4096, 14_336, 32, 32, 8, 131_072, false);
 
+    /** Four steps of six of the 11 pairs: each pair occurs at least twice. */
     private static DpoOptions.Builder evaluated() {
         return TinyRun.options()
                 .evalDataset(Path.of("unread"))
                 .perDeviceTrainBatchSize(3)
                 .perDeviceEvalBatchSize(2)
                 .gradientAccumulationSteps(2)
-                .maxSteps(7);
+                .maxSteps(4);
     }
 
     private static long assertPlanIsPeak(On on, TrainOptions options, Function<Model, Objective> newObjective) {
@@ -128,7 +129,7 @@ class MemoryPlanTest {
             objective.growLogits();
             return objective;
         });
-        DpoOptions options = manyPairs(40);
+        DpoOptions options = manyPairs(16);
         long peak = assertPlanIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
         DpoOptions onePairAtATime = manyPairs(1);
         try (Model model = TinyRun.model(on);
@@ -139,19 +140,19 @@ class MemoryPlanTest {
         }
     }
 
-    /** One step of 40 pairs, one at a time. The reference has {@code referenceBatch} at a time. */
+    /** One step of 16 pairs, one at a time. The reference has {@code referenceBatch} at a time. */
     private static DpoOptions manyPairs(int referenceBatch) {
         return TinyRun.options()
                 .perDeviceTrainBatchSize(1)
                 .perDeviceEvalBatchSize(referenceBatch)
-                .gradientAccumulationSteps(40)
+                .gradientAccumulationSteps(16)
                 .maxSteps(1)
                 .build();
     }
 
     private static Objective objectiveOfManyPairs(Model model, DpoOptions options) {
         return new PreferenceObjective(
-                model, TinyRun.pairs(40), List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
+                model, TinyRun.pairs(16), List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     @OnEachDType
@@ -175,7 +176,7 @@ class MemoryPlanTest {
                     .lossType(loss)
                     .perDeviceTrainBatchSize(3)
                     .perDeviceEvalBatchSize(2)
-                    .maxSteps(7)
+                    .maxSteps(4)
                     .build();
             assertPlanIsPeak(
                     on,

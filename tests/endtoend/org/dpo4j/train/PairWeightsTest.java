@@ -19,7 +19,7 @@ class PairWeightsTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(8);
 
     private static DpoOptions.Builder options() {
-        return TinyRun.options().maxSteps(4).perDeviceTrainBatchSize(2).gradientAccumulationSteps(2);
+        return TinyRun.options().maxSteps(2).perDeviceTrainBatchSize(2).gradientAccumulationSteps(2);
     }
 
     private static List<PreferencePair> with(IntFunction<Float> weight) {

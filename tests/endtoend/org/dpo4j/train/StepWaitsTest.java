@@ -14,6 +14,7 @@ import org.assertj.core.api.AbstractLongAssert;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.data.PreferencePair;
@@ -162,8 +163,8 @@ class StepWaitsTest {
         }
     }
 
-    /** 160 micro-batches between two lines of metrics. */
-    @OnEachDType
+    /** 160 micro-batches between two lines of metrics. What is uploaded does not depend on the dtype. */
+    @OnEachDevice
     void stepsOnSequences(On on) throws IOException {
         if (!on.name().equals("emulated")) {
             return;

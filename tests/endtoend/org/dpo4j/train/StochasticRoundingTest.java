@@ -7,6 +7,7 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
@@ -89,24 +90,21 @@ class StochasticRoundingTest {
         }
     }
 
-    @OnEachBf16Device
-    void theSameSeedGivesTheSameBitsAndTheOptionOthers(On on) {
-        float[] one = run(on, options().maxSteps(4)).weights();
-        TinyRun again =
-                TinyRun.dpo(on.again(), DType.BF16, PAIRS, options().maxSteps(4).build());
-        assertThat(again.weights()).isEqualTo(one);
-        float[] nearest =
-                run(on, options().bf16StochasticRound(false).maxSteps(4)).weights();
-        assertThat(nearest).isNotEqualTo(one);
+    private static float[] weightsAfterTwoSteps(Device device, DpoOptions.Builder options) {
+        return TinyRun.dpo(device, DType.BF16, PAIRS, options.maxSteps(2).build())
+                .weights();
     }
 
     @OnEachBf16Device
-    void momentsOfBf16GiveTheSameBitsAgainAndOthersThanF32(On on) {
-        DpoOptions.Builder options =
-                options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(4);
-        float[] one = run(on, options).weights();
-        assertThat(TinyRun.dpo(on.again(), DType.BF16, PAIRS, options.build()).weights())
-                .isEqualTo(one);
-        assertThat(run(on, options().maxSteps(4)).weights()).isNotEqualTo(one);
+    void theSameSeedGivesTheSameBitsAndEachOptionOthers(On on) {
+        float[] one = weightsAfterTwoSteps(on.device(), options());
+        assertThat(weightsAfterTwoSteps(on.again(), options())).isEqualTo(one);
+        assertThat(weightsAfterTwoSteps(on.device(), options().bf16StochasticRound(false)))
+                .as("rounded to nearest")
+                .isNotEqualTo(one);
+        float[] smallMoments = weightsAfterTwoSteps(on.device(), options().adamMomentsDtype(Precision.BFLOAT16));
+        assertThat(smallMoments).isNotEqualTo(one);
+        assertThat(weightsAfterTwoSteps(on.again(), options().adamMomentsDtype(Precision.BFLOAT16)))
+                .isEqualTo(smallMoments);
     }
 }
