@@ -62,6 +62,7 @@ class FirstTest {
                 "WORK", folder.resolve("work").toString(),
                 "CLASS_LIMIT", "2",
                 "KILL_AFTER", "0.2",
+                "POLL", "0.02",
                 "JOBS", "2"));
         environment.putAll(more);
         List<String> command =
@@ -162,19 +163,19 @@ class FirstTest {
     }
 
     /**
-     * The run ends before its limit of 13 s. Classes get two fifths of it, 5 s, which HangTest uses up. Then 13 - 5 - 6 s
-     * are left for a step, less than the 3 s for which one is begun, and even less for a benchmark.
+     * The run ends before its limit of 8 s. Classes get two fifths of it, 3 s, which HangTest uses up. Then 8 - 3 - 4 s
+     * are left for a step, less than the 2 s for which one is begun, and even less for a benchmark.
      */
     @Test
     void stepsForWhichThereIsNoTimeAreNamed() throws Exception {
         long began = System.nanoTime();
         Run run = first(
-                Map.of("LIMIT", "13", "CLASS_LIMIT", "90", "JOBS", "1", "GRACE", "6", "BENCH_TAIL", "4", "WORTH", "3"),
+                Map.of("LIMIT", "8", "CLASS_LIMIT", "90", "JOBS", "1", "GRACE", "4", "BENCH_TAIL", "4", "WORTH", "2"),
                 "--classes=HangTest,RopeTest",
                 "--benchmarks=copy:60",
                 "--memcheck=RopeTest");
         run.exits(1);
-        assertThat((System.nanoTime() - began) * 1e-9).isLessThan(13);
+        assertThat((System.nanoTime() - began) * 1e-9).isLessThan(8);
         assertThat(steps())
                 .containsEntry("conformance.RopeTest", "NOT RUN: no time is left")
                 .containsEntry("bench.copy", "NOT RUN: no time is left");

@@ -33,6 +33,10 @@ final class DpoProcess implements AutoCloseable {
 
     /** The same run from Java, with this number of steps. */
     static DpoOptions options(Path directory, String output, int steps) {
+        return builder(directory, output, steps).build();
+    }
+
+    static DpoOptions.Builder builder(Path directory, String output, int steps) {
         return DpoOptions.builder()
                 .modelNameOrPath(directory.resolve("model"))
                 .datasetName(directory.resolve("pairs.jsonl"))
@@ -41,8 +45,7 @@ final class DpoProcess implements AutoCloseable {
                 .learningRate(1e-3)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(steps)
-                .loggingSteps(1)
-                .build();
+                .loggingSteps(1);
     }
 
     /** The command of a run of 20,000 steps. */
@@ -95,7 +98,7 @@ final class DpoProcess implements AutoCloseable {
         int before = -1;
         int now = process.getInputStream().available();
         while (now < 60_000 || now != before) {
-            Thread.sleep(500);
+            Thread.sleep(100); // a step takes a few milliseconds
             before = now;
             now = process.getInputStream().available();
         }

@@ -58,7 +58,7 @@ class FullDiskTest {
                 "$@" --overwrite_output_dir > $0/out.txt &
                 while kill -0 $! && ! grep -q . $0/metrics.jsonl; do sleep 0.1; done 2> /dev/null
                 cat /dev/zero > $0/filler 2> /dev/null
-                sleep 1
+                while kill -0 $! && ! grep -q 'cannot be written' $0/../err.txt; do sleep 0.05; done 2> /dev/null
                 kill -TERM $!
                 wait $!
                 echo code $?

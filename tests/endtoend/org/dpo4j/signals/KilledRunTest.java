@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.dpo4j.train.DpoTrainer;
 import org.dpo4j.train.checkpoint.CheckpointDirectory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -41,7 +42,13 @@ class KilledRunTest {
     }
 
     private void killAndGoOn(int kills, int steps) throws IOException, InterruptedException {
-        assertThat(start("never", steps, false).waitFor()).isZero();
+        DpoTrainer.train(
+                DpoProcess.builder(directory, "never", steps)
+                        .loggingSteps(7)
+                        .saveSteps(20)
+                        .saveTotalLimit(2)
+                        .build(),
+                metrics -> {});
         Random random = new Random(SEED);
         Path output = directory.resolve("killed");
         int newest = 0;
