@@ -60,9 +60,11 @@ class StagingTest {
             new Case(Axis.plain(5), 0, 1, 2, 3, 4),
             new Case(new Axis(1, 5, 8), 0, 1, 2, 3, 4),
             new Case(new Axis(2, 3, 4), 0, 1, 2, 4, 5, 6),
+            new Case(new Axis(2, 3, 3), 0, 1, 2, 3, 4, 5),
             new Case(Axis.plain(1), 0),
             new Case(Axis.plain(5), 0, 1, 2, 3, 4).transposed(),
             new Case(new Axis(1, 5, 8), 0, 1, 2, 3, 4).transposed(),
+            new Case(new Axis(2, 3, 3), 0, 1, 2, 3, 4, 5).transposed(),
             new Case(new Axis(2, 3, 4), 0, 1, 2, 4, 5, 6).transposed());
 
     @OnEachDevice

@@ -175,11 +175,13 @@ final class Staging {
             zero(device.limit(rows * stride));
         }
         for (int i = 0; i < rows; i++) {
-            for (int column = 0; column < columns.size(); column = columns.runEnd(column)) {
+            for (int column = 0; column < columns.size(); ) {
+                int end = columns.runEnd(column);
                 int begin = ((first + i) * columns.size() + column) * bytes;
-                source.limit(begin + columns.width() * bytes).position(begin);
+                source.limit(begin + (end - column) * bytes).position(begin);
                 device.position(i * stride + columns.at(column) * dtype.bytes());
                 FloatFormats.convert(source, format, device, dtype.name());
+                column = end;
             }
         }
         device.clear().limit(rows * stride);
@@ -248,10 +250,12 @@ final class Staging {
 
     /** Appends row {@code i} of {@link #device}, which has padding, to {@link #host}. */
     private void gather(int i, Axis columns, DType dtype, DType format) {
-        for (int column = 0; column < columns.size(); column = columns.runEnd(column)) {
+        for (int column = 0; column < columns.size(); ) {
+            int end = columns.runEnd(column);
             int begin = (i * columns.paddedSize() + columns.at(column)) * dtype.bytes();
-            device.limit(begin + columns.width() * dtype.bytes()).position(begin);
+            device.limit(begin + (end - column) * dtype.bytes()).position(begin);
             FloatFormats.convert(device, dtype.name(), host, format.name());
+            column = end;
         }
     }
 
