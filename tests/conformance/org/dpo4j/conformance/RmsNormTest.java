@@ -239,8 +239,9 @@ class RmsNormTest {
             Expect.sameBits("d_x with a frozen weight", dXFrozen.bits(), dXApart.bits());
             double[] w = weight.values();
             double[] magnitudes = Arrays.stream(sums).map(Math::abs).toArray();
+            double[] stored = rstd.values();
             for (int row = 0; row < rows; row++) {
-                double r = rstd.values()[row];
+                double r = stored[row];
                 double[] ofWeight = ReferenceRmsNorm.backwardWeight(dOut.row(row), x.row(row), r);
                 for (int j = 0; j < width; j++) {
                     sums[j] += ofWeight[j];

@@ -57,13 +57,13 @@ final class Tensor implements AutoCloseable {
 
     private static ByteBuffer filled(int bytes, long words) {
         ByteBuffer image = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
-        while (image.remaining() >= 8) {
-            image.putLong(words);
+        long[] whole = new long[bytes / 8];
+        Arrays.fill(whole, words);
+        image.asLongBuffer().put(whole);
+        for (int at = 8 * whole.length; at < bytes; at++) {
+            image.put(at, (byte) -1);
         }
-        while (image.hasRemaining()) {
-            image.put((byte) -1);
-        }
-        return image.clear();
+        return image;
     }
 
     long address() {
@@ -79,11 +79,9 @@ final class Tensor implements AutoCloseable {
         if (values.length != size()) {
             throw new IllegalArgumentException(name + " has " + size() + " elements, not " + values.length);
         }
-        for (int row = 0; row < rows; row++) {
-            int at = offset(row, 0);
-            for (int i = row * width; i < (row + 1) * width; i++, at += storage.bytes) {
-                storage.write(before, at, values[i]);
-            }
+        int run = run();
+        for (int i = 0; i < values.length; i += run) {
+            storage.write(before, offset(i / width, 0), values, i, run);
         }
         return this;
     }
@@ -106,14 +104,16 @@ final class Tensor implements AutoCloseable {
 
     private double[] values(int first, int end) {
         double[] values = new double[(end - first) * width];
-        int i = 0;
-        for (int row = first; row < end; row++) {
-            int at = offset(row, 0);
-            for (int column = 0; column < width; column++, at += storage.bytes) {
-                values[i++] = storage.read(image, at);
-            }
+        int run = Math.min(run(), values.length);
+        for (int i = 0; i < values.length; i += run) {
+            storage.read(image, offset(first + i / width, 0), values, i, run);
         }
         return values;
+    }
+
+    /** The number of elements that follow each other without a gap: all, or those of a row. */
+    private int run() {
+        return stride == width ? size() : width;
     }
 
     /** The bits of the values, for exact comparisons. */
@@ -135,12 +135,9 @@ final class Tensor implements AutoCloseable {
 
     private long[] bits(int first, int end) {
         long[] bits = new long[(end - first) * width];
-        int i = 0;
-        for (int row = first; row < end; row++) {
-            int at = offset(row, 0);
-            for (int column = 0; column < width; column++, at += storage.bytes) {
-                bits[i++] = storage.bits(image, at);
-            }
+        int run = Math.min(run(), bits.length);
+        for (int i = 0; i < bits.length; i += run) {
+            storage.bits(image, offset(first + i / width, 0), bits, i, run);
         }
         return bits;
     }
@@ -184,8 +181,9 @@ final class Tensor implements AutoCloseable {
     }
 
     private void written(int row) {
+        long[] bits = rowBits(row);
         for (int column = 0; column < width; column++) {
-            if (storage.bits(image, offset(row, column)) == -1) {
+            if (bits[column] == -1) {
                 throw new AssertionError(
                         name + " was not written at [" + row + ", " + column + "] of [" + rows + ", " + width + "]");
             }

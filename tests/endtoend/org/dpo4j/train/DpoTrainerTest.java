@@ -130,8 +130,7 @@ class DpoTrainerTest {
         assertThat(some.get(0).values().get("loss"))
                 .isEqualTo(all.get(0).values().get("loss"));
         // steps 2 and 3 of an epoch have 3 and 2 pairs
-        double mean =
-                (3 * loss(all.get(1)) + 2 * loss(all.get(2))) / 5;
+        double mean = (3 * loss(all.get(1)) + 2 * loss(all.get(2))) / 5;
         assertThat(some.get(1).values().get("loss")).isCloseTo(mean, within(1e-6)); // a few roundings of an fp32 sum
     }
 

@@ -26,8 +26,13 @@ public final class Binary16 {
         // The significand in units of the last place. If it is rounded up to 2048, the sum below increases the
         // exponent.
         int exponent = Math.max(Math.getExponent(size), -14);
-        int significand = (int) Math.rint(Math.scalb((double) size, 10 - exponent));
+        int significand = (int) Math.rint(size * powerOfTwo(10 - exponent));
         return (short) (sign | (exponent + 14) * IMPLIED + significand);
+    }
+
+    /** Ten times as fast as {@link Math#scalb}. Products with it are exact. */
+    private static double powerOfTwo(int exponent) {
+        return Double.longBitsToDouble(1023L + exponent << 52);
     }
 
     public static float value(short bits) {
@@ -37,7 +42,7 @@ public final class Binary16 {
         if (exponent == 31) {
             size = fraction == 0 ? Float.POSITIVE_INFINITY : Float.NaN;
         } else {
-            size = Math.scalb((float) (exponent == 0 ? fraction : IMPLIED + fraction), Math.max(exponent, 1) - 25);
+            size = (float) ((exponent == 0 ? fraction : IMPLIED + fraction) * powerOfTwo(Math.max(exponent, 1) - 25));
         }
         return bits < 0 ? -size : size;
     }

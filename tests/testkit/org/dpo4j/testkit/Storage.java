@@ -37,6 +37,85 @@ public enum Storage {
         };
     }
 
+    /** Reads elements that follow each other. Large tensors are read so: an access to the buffer for each element is slow. */
+    public void read(ByteBuffer buffer, int at, double[] values, int first, int count) {
+        ByteBuffer elements = buffer.slice(at, count * bytes).order(buffer.order());
+        switch (this) {
+            case F32 -> {
+                float[] stored = new float[count];
+                elements.asFloatBuffer().get(stored);
+                for (int i = 0; i < count; i++) {
+                    values[first + i] = stored[i];
+                }
+            }
+            case BF16, F16 -> {
+                short[] stored = new short[count];
+                elements.asShortBuffer().get(stored);
+                for (int i = 0; i < count; i++) {
+                    values[first + i] = this == BF16 ? Bfloat16.value(stored[i]) : Binary16.value(stored[i]);
+                }
+            }
+            default -> {
+                for (int i = 0; i < count; i++) {
+                    values[first + i] = read(elements, i * bytes);
+                }
+            }
+        }
+    }
+
+    /** Writes elements that follow each other, as the method for one does. */
+    public void write(ByteBuffer buffer, int at, double[] values, int first, int count) {
+        ByteBuffer elements = buffer.slice(at, count * bytes).order(buffer.order());
+        switch (this) {
+            case F32 -> {
+                float[] stored = new float[count];
+                for (int i = 0; i < count; i++) {
+                    stored[i] = (float) values[first + i];
+                }
+                elements.asFloatBuffer().put(stored);
+            }
+            case BF16, F16 -> {
+                short[] stored = new short[count];
+                for (int i = 0; i < count; i++) {
+                    float value = (float) values[first + i];
+                    stored[i] = this == BF16 ? Bfloat16.bits(value) : Binary16.bits(value);
+                }
+                elements.asShortBuffer().put(stored);
+            }
+            default -> {
+                for (int i = 0; i < count; i++) {
+                    write(elements, i * bytes, values[first + i]);
+                }
+            }
+        }
+    }
+
+    /** The bits of elements that follow each other. */
+    public void bits(ByteBuffer buffer, int at, long[] bits, int first, int count) {
+        ByteBuffer elements = buffer.slice(at, count * bytes).order(buffer.order());
+        switch (bytes) {
+            case 2 -> {
+                short[] stored = new short[count];
+                elements.asShortBuffer().get(stored);
+                for (int i = 0; i < count; i++) {
+                    bits[first + i] = stored[i];
+                }
+            }
+            case 4 -> {
+                int[] stored = new int[count];
+                elements.asIntBuffer().get(stored);
+                for (int i = 0; i < count; i++) {
+                    bits[first + i] = stored[i];
+                }
+            }
+            default -> {
+                for (int i = 0; i < count; i++) {
+                    bits[first + i] = bits(elements, i * bytes);
+                }
+            }
+        }
+    }
+
     /** Writes a value, rounded to nearest even. */
     public void write(ByteBuffer buffer, int at, double value) {
         switch (this) {

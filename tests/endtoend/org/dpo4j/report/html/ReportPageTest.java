@@ -82,7 +82,8 @@ class ReportPageTest {
         assertThat(value(page, "//figure[@id='chart-log-ratio-to-the-reference']//tbody/tr[1]"))
                 .isEqualTo("10.5000-1");
         assertThat(value(page, "count(//figure[@id='chart-odd'])")).isEqualTo("1");
-        assertThat(value(page, "//dl[@class='tiles']/div[1]")).isEqualTo("Loss0.05000from 1evaluation 0.1000eval far 2");
+        assertThat(value(page, "//dl[@class='tiles']/div[1]"))
+                .isEqualTo("Loss0.05000from 1evaluation 0.1000eval far 2");
         assertThat(value(page, "count(//figure[contains(@id,'runtime')])")).isEqualTo("0");
     }
 
