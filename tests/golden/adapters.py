@@ -53,6 +53,7 @@ CASES = {
     "gpt-neox": ALL,
     "gpt-neox-serial": {"r": 4, "lora_alpha": 6, "target_modules": ["query_key_value"]},
     "starcoder2": ALL,
+    "olmo3": ALL,
 }
 CHANGES, ROUNDING = 1e-1, 1e-12
 

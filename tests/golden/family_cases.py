@@ -21,6 +21,7 @@ from transformers import (
     LlamaConfig,
     MistralConfig,
     Olmo2Config,
+    Olmo3Config,
     Phi3Config,
     Qwen2Config,
     Qwen3Config,
@@ -203,6 +204,12 @@ LAYER_NORMS = {
 }
 GATED = {"silu, not gelu": with_config(hidden_act="gelu")}
 Q_AND_K_NORM = {"norm of q": without(r"\.q_norm$"), "norm of k": without(r"\.k_norm$")}
+OLMO = {
+    **Q_AND_K_NORM,
+    "norm of q over the whole width": with_modules(r"\.q_norm$", lambda norm: NormPerHead(norm, 3)),
+    "norm after attention": without(r"\.post_attention_layernorm$"),
+    "norm after mlp": without(r"\.post_feedforward_layernorm$"),
+}
 GEMMA = {
     "weights of norms": with_weights(NORM_WEIGHT, 0.0),
     "1 + w": with_weights(NORM_WEIGHT, lambda w: w - 1),
@@ -298,6 +305,13 @@ def like_llama_cases():
     )  # fmt: skip
     smollm3 = SmolLM3Config(**TOKENS, **SMALL, **EPSILON, num_hidden_layers=4, no_rope_layers=[1, 0, 1, 0], rope_parameters=dict(ROPE))
     olmo2 = Olmo2Config(**TOKENS, **SMALL, **EPSILON, num_hidden_layers=2, rope_parameters=dict(ROPE))
+    # Published files have this theta. From a file of transformers 4, transformers 5 reads no other for layers with a window.
+    base = {"rope_type": "default", "rope_theta": 500000.0}
+    yarn = {**base, "rope_type": "yarn", "factor": 3.0, "original_max_position_embeddings": 32}
+    olmo3 = Olmo3Config(
+        **TOKENS, **SMALL, **EPSILON, num_hidden_layers=4, sliding_window=5,
+        rope_parameters={"full_attention": yarn, "sliding_attention": base},
+    )  # fmt: skip
     granite = GraniteConfig(
         **TOKENS, **SMALL, **EPSILON, num_hidden_layers=2, tie_word_embeddings=True, rope_parameters=dict(ROPE),
         embedding_multiplier=5.0, attention_multiplier=0.6, residual_multiplier=0.5, logits_scaling=3.0,
@@ -326,13 +340,20 @@ def like_llama_cases():
             },
             {"layer_types": None, "no_rope_layers": None, "no_rope_layer_interval": 2},
         ),
+        Case("olmo2", olmo2, 250, {**NORMS, **GATED, **theta, **OLMO}),
         Case(
-            "olmo2", olmo2, 250,
+            "olmo3", olmo3, 270,
             {
-                **NORMS, **GATED, **theta, **Q_AND_K_NORM,
-                "norm of q over the whole width": with_modules(r"\.q_norm$", lambda norm: NormPerHead(norm, 3)),
-                "norm after attention": without(r"\.post_attention_layernorm$"),
-                "norm after mlp": without(r"\.post_feedforward_layernorm$"),
+                **NORMS, **GATED, **OLMO, **window(5),
+                "theta of windows": with_config(rope_parameters__sliding_attention__rope_theta=100.0),
+                "theta without window": with_config(rope_parameters__full_attention__rope_theta=100.0),
+                "scaling without window": with_config(rope_parameters__full_attention=base),
+                "no scaling of windows": with_config(rope_parameters__sliding_attention=yarn),
+                "layer without window": with_config(layer_types=["sliding_attention"] * 4),
+            },
+            {
+                "layer_types": None, "rope_theta": 500000.0,
+                "rope_scaling": {"rope_type": "yarn", "factor": 3.0, "original_max_position_embeddings": 32},
             },
         ),
         Case(
@@ -526,7 +547,12 @@ def even_cases():
         **sizes, tie_word_embeddings=True, rope_parameters=dict(ROPE),
         embedding_multiplier=0.5, attention_multiplier=0.6, residual_multiplier=0.5, logits_scaling=0.7,
     )  # fmt: skip
+    gpt2 = GPT2Config(
+        vocab_size=61, n_positions=24, n_embd=32, n_head=2, n_layer=2, n_inner=16, layer_norm_epsilon=0.03,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
     return [
+        Case("even-gpt2", gpt2, 770, {"transposed matrices": with_weights(r"attn\.c_proj\.weight$", transpose)}),
         llama("even-llama-linear", 700, {"rope_type": "linear", "factor": 2.5}, {}, **even),
         llama("even-llama-llama3", 710, llama3, {}, **even),
         llama("even-llama-yarn", 720, yarn, {}, **even),

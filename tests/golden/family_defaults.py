@@ -7,7 +7,8 @@ from transformers import CONFIG_MAPPING
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FAMILIES = (
-    "llama", "mistral", "qwen2", "qwen3", "smollm3", "granite", "olmo2", "phi3", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "starcoder2",
+    "llama", "mistral", "qwen2", "qwen3", "smollm3", "granite", "olmo2", "olmo3", "phi3", "gemma2", "gemma3_text", "gpt2", "gpt_neox",
+    "starcoder2",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from bitsandbytes.backends.utils import _get_4bit_code
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FAMILIES = "mistral qwen2 qwen3 smollm3 granite olmo2 gemma2 gemma3 phi3 gpt2 gpt-neox starcoder2"
+FAMILIES = "mistral qwen2 qwen3 smollm3 granite olmo2 gemma2 gemma3 phi3 gpt2 even-gpt2 gpt-neox starcoder2 olmo3"
 QUANTISED = ["llama-tiny"] + ["families/" + family for family in FAMILIES.split()]
 DIGITS = 16  # of a hash
 SAVED = [("llama", "llama-tiny", "nf4", True, torch.bfloat16), ("gpt2", "families/gpt2", "fp4", False, torch.float32)]

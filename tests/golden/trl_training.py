@@ -40,6 +40,7 @@ from transformers.models.granite import modeling_granite
 from transformers.models.llama import modeling_llama
 from transformers.models.mistral import modeling_mistral
 from transformers.models.olmo2 import modeling_olmo2
+from transformers.models.olmo3 import modeling_olmo3
 from transformers.models.phi3 import modeling_phi3
 from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
@@ -67,12 +68,12 @@ TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accura
 SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
 MODELS = (
     modeling_gemma2, modeling_gemma3, modeling_gpt2, modeling_gpt_neox, modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2,
-    modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3, modeling_starcoder2,
+    modeling_olmo3, modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3, modeling_starcoder2,
 )  # fmt: skip
 # Directories of families/, for each family one, and longrope.
 FAMILIES = (
     "llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite", "gemma2", "gemma3", "gpt2", "gpt-neox",
-    "starcoder2",
+    "starcoder2", "olmo3",
 )  # fmt: skip
 # Directories of adapters/, whose B is not 0: TRL trains the adapter on, with a copy of it as the reference.
 ADAPTERS = ("qwen2", "phi3", "gpt2")

@@ -81,6 +81,7 @@ class ChatFamiliesTest {
             entry("qwen2", CHATML),
             entry("qwen3", CHATML),
             entry("smollm3", CHATML),
+            entry("olmo3", CHATML),
             entry(
                     "llama",
                     new Style(
@@ -195,6 +196,7 @@ class ChatFamiliesTest {
                 "smollm3",
                 "granite",
                 "olmo2",
+                "olmo3",
                 "gemma2",
                 "gemma3",
                 "phi3",

@@ -5,15 +5,12 @@ import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.List;
 import java.util.Map;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
-import org.dpo4j.model.GptConfigs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
-import org.junit.jupiter.api.Tag;
 
 /** Steps one at a time, beside the loop of a run. */
 class DpoStepsTest {
@@ -74,38 +71,6 @@ class DpoStepsTest {
             assertThat(metrics.get("rewards/rejected")).isZero();
             Map<String, Double> whole = firstStep(on, TinyRun.CONFIG, isPrefixShared);
             assertThat(metrics.get("logps/chosen")).isNotEqualTo(whole.get("logps/chosen"));
-        }
-    }
-
-    /** The caps and windows of Gemma, its norms of queries and keys, and its two rotary bases: as above. */
-    @OnEachDType
-    @Tag("large")
-    void theFirstLossOfAGemmaIsLn2(On on) {
-        for (String family : List.of("gemma2", "gemma3_text")) {
-            ObjectNode json = TinyRun.CONFIG.json().deepCopy().put("model_type", family);
-            json.put("sliding_window", 3).put("sliding_window_pattern", 2).remove("architectures");
-            json.put("hidden_activation", "gelu_pytorch_tanh").put("query_pre_attn_scalar", 8);
-            ModelConfig gemma = Families.read(json, family);
-            for (boolean isPrefixShared : new boolean[] {true, false}) {
-                Map<String, Double> metrics = firstStep(on, gemma, isPrefixShared);
-                assertThat(metrics.get("loss")).as(family).isEqualTo((float) Math.log(2));
-                assertThat(metrics.get("rewards/chosen")).as(family).isZero();
-                assertThat(metrics.get("rewards/rejected")).as(family).isZero();
-            }
-        }
-    }
-
-    /** Learned positions of a shared and of a repeated prompt, and parallel branches: as above. */
-    @OnEachDType
-    @Tag("large")
-    void theFirstLossOfAGptIsLn2(On on) {
-        for (ModelConfig gpt : GptConfigs.ALL) {
-            for (boolean isPrefixShared : new boolean[] {true, false}) {
-                Map<String, Double> metrics = firstStep(on, gpt, isPrefixShared);
-                assertThat(metrics.get("loss")).as(gpt.modelType()).isEqualTo((float) Math.log(2));
-                assertThat(metrics.get("rewards/chosen")).as(gpt.modelType()).isZero();
-                assertThat(metrics.get("rewards/rejected")).as(gpt.modelType()).isZero();
-            }
         }
     }
 

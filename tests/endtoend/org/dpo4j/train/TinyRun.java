@@ -130,8 +130,13 @@ public record TinyRun(List<Metrics> history, float[] weights) {
     /** {@code sft} on random weights. */
     static TinyRun sft(On on, List<Sequence> sequences, TrainOptions options) {
         try (Model model = model(on)) {
-            return run(model, options, new SequenceObjective(model, sequences, sequences, options));
+            return sft(model, sequences, options);
         }
+    }
+
+    /** {@code sft}. */
+    static TinyRun sft(Model model, List<Sequence> sequences, TrainOptions options) {
+        return run(model, options, new SequenceObjective(model, sequences, sequences, options));
     }
 
     /** Runs to the end and closes the objective. */

@@ -5,6 +5,7 @@ import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.model.TestFiles;
@@ -59,12 +61,33 @@ class FamilyConfigTest {
         Set<String> families = new TreeSet<>();
         for (JsonNode one :
                 TestFiles.json(TestFiles.golden("trl_training.json")).get("cases")) {
-            Path config = TestFiles.golden(one.get("model").asText()).resolve("config.json");
-            if (Files.exists(config)) { // not of an adapter
-                families.add(JsonFile.read(config).get("model_type").asText());
+            Path model = TestFiles.golden(one.get("model").asText());
+            if (Files.exists(model.resolve("config.json"))) { // not of an adapter
+                families.add(type(model));
             }
         }
         assertThat(families).containsExactlyInAnyOrderElementsOf(supported());
+    }
+
+    /** AdapterTest has an adapter of a model of every family, and FourBitModelTest its values in 4 bits. */
+    @Test
+    void everyFamilyHasAnAdapterAndFourBitValues() throws IOException {
+        Set<String> adapters = new TreeSet<>();
+        try (Stream<Path> directories = Files.list(TestFiles.golden("adapters"))) {
+            directories.forEach(
+                    adapter -> adapters.add(type(TestFiles.golden("families").resolve(adapter.getFileName()))));
+        }
+        assertThat(adapters).containsExactlyInAnyOrderElementsOf(supported());
+        Set<String> fourBit = new TreeSet<>();
+        TestFiles.json(TestFiles.golden("four_bit_models.json"))
+                .get("quantised")
+                .forEach(one ->
+                        fourBit.add(type(TestFiles.golden(one.get("model").asText()))));
+        assertThat(fourBit).containsExactlyInAnyOrderElementsOf(supported());
+    }
+
+    private static String type(Path model) {
+        return JsonFile.read(model.resolve("config.json")).get("model_type").asText();
     }
 
     private static List<String> supported() {
@@ -106,6 +129,9 @@ class FamilyConfigTest {
         smollm3 | "sliding_window":7,"use_sliding_window":true                             | - - - 7
         smollm3 | "sliding_window":7,"use_sliding_window":true,"no_rope_layers":[1,0,0,1]  | - 7 7 -
         smollm3 | "sliding_window":7,"use_sliding_window":true,"layer_types":["sliding_attention","full_attention","full_attention","full_attention"] | 7 - - -
+        olmo3   | "sliding_window":7                                                       | 7 7 7 -
+        olmo3   | "sliding_window":7,"layer_types":["full_attention","sliding_attention","full_attention","full_attention"] | - 7 - -
+        olmo3   | "sliding_window":null,"layer_types":["full_attention","full_attention","full_attention","full_attention"] | - - - -
         phi3    | "sliding_window":7                                                       | 7 7 7 7
         phi3    | "vocab_size":9                                                           | - - - -
         starcoder2 | "sliding_window":7                                                    | 7 7 7 7
@@ -159,7 +185,7 @@ class FamilyConfigTest {
     @Test
     void biases() {
         assertThat(bias("qwen2", "\"attention_bias\":false")).isEqualTo(new AttentionBias(true, false));
-        for (String family : List.of("llama", "qwen3", "smollm3", "granite", "olmo2")) {
+        for (String family : List.of("llama", "qwen3", "smollm3", "granite", "olmo2", "olmo3")) {
             assertThat(bias(family, "\"attention_bias\":true")).as(family).isEqualTo(new AttentionBias(true, true));
             assertThat(bias(family, "")).as(family).isEqualTo(AttentionBias.NONE);
         }
@@ -237,13 +263,29 @@ class FamilyConfigTest {
         "rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":20.0}} | 10000 20 1
         """)
     void rotationsOfGemma3(String keys, String expected) {
-        List<LayerAttention> layers = layers("gemma3_text", "\"sliding_window_pattern\":2," + keys);
-        Rotation sliding = Objects.requireNonNull(layers.get(0).rotation());
-        Rotation full = Objects.requireNonNull(layers.get(1).rotation());
+        assertThat(rotations(layers("gemma3_text", "\"sliding_window_pattern\":2," + keys), 0, 1))
+                .isEqualTo(expected);
+    }
+
+    /** Of a layer with a window, whose positions are not scaled, and of one without. */
+    private static String rotations(List<LayerAttention> layers, int withWindow, int withoutWindow) {
+        Rotation sliding = Objects.requireNonNull(layers.get(withWindow).rotation());
+        Rotation full = Objects.requireNonNull(layers.get(withoutWindow).rotation());
         assertThat(sliding.scaling()).isEqualTo(RopeScaling.NONE);
         double factor = full.scaling() instanceof RopeScaling.Linear linear ? linear.factor() : 1;
-        assertThat("%.0f %.0f %.0f".formatted(sliding.theta(), full.theta(), factor))
-                .isEqualTo(expected);
+        return "%.0f %.0f %.0f".formatted(sliding.theta(), full.theta(), factor);
+    }
+
+    /** The base of layers with a window, and of the others with the factor of its scaling, which windows do not have. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "vocab_size":9                                              | 500000 500000 1
+        "rope_theta":500000,"rope_scaling":{"rope_type":"linear","factor":8.0} | 500000 500000 8
+        "rope_parameters":{"full_attention":{"rope_type":"linear","factor":4.0,"rope_theta":20.0},"sliding_attention":{"rope_theta":30.0}} | 30 20 4
+        "rope_parameters":{"full_attention":{"rope_theta":20.0}}    | 500000 20 1
+        """)
+    void rotationsOfOlmo3(String keys, String expected) {
+        assertThat(rotations(layers("olmo3", keys), 0, 3)).isEqualTo(expected);
     }
 
     /** Phi-3's early files say su or yarn; 0.75 of 96 elements are 72. The factor is sqrt(1 + ln(32) / ln(4096)). */
@@ -308,6 +350,8 @@ class FamilyConfigTest {
         mistral | "attention_bias":true                         | attention_bias
         mistral | "layer_types":["full_attention"],"num_hidden_layers":1 | layer_types
         mistral | "architectures":["MistralForTokenClassification"] | MistralForCausalLM
+        mistral | "architectures":"LlamaForCausalLM"        | architectures is "LlamaForCausalLM"; a list
+        qwen2   | "layer_types":"full_attention"            | layer_types is "full_attention"; a list
         qwen2   | "mlp_bias":true                               | mlp_bias
         qwen2   | "layer_types":["sliding_attention"],"num_hidden_layers":1 | use_sliding_window
         qwen3   | "head_dim":null                               | head_dim is null
@@ -330,7 +374,15 @@ class FamilyConfigTest {
         gemma3_text | "sliding_window_pattern":0                | sliding_window_pattern
         gemma3_text | "rope_parameters":{"rope_theta":5.0}      | rope_parameters has rope_theta
         gemma3_text | "rope_theta":5.0,"rope_parameters":{"full_attention":{"rope_theta":6.0}} | rope_theta is 5.0
+        gemma3_text | "original_max_position_embeddings":7,"rope_scaling":{"rope_type":"yarn","factor":2.0} | original_max_position_embeddings is set
         gemma3_text | "use_bidirectional_attention":true        | use_bidirectional_attention
+        olmo3   | "mlp_bias":true                               | mlp_bias
+        olmo3   | "sliding_window":null                         | sliding_window is null, but layer 0 has a window
+        olmo3   | "rope_theta":10000.0                          | rope_theta is 10000.0, which transformers 5 does not read for layers with a window
+        olmo3   | "rope_theta":10000.0,"rope_parameters":{"full_attention":{"rope_theta":10000.0}} | rope_theta is 10000.0
+        olmo3   | "rope_theta":5.0,"rope_parameters":{"sliding_attention":{"rope_theta":6.0}} | rope_theta is 5.0 but
+        olmo3   | "rope_parameters":{"rope_theta":5.0}          | rope_parameters has rope_theta
+        olmo3   | "original_max_position_embeddings":7          | original_max_position_embeddings is set
         gemma3_text | "vision_config":{}                        | vision tower
         mistral | "num_attention_heads":6,"num_key_value_heads":4,"head_dim":8 | num_attention_heads is 6, which is not a multiple of num_key_value_heads 4
         mistral | "hidden_act":null                             | hidden_act is null, which is not supported

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Activation;
@@ -62,7 +63,11 @@ final class DecoderKeys {
         this.keys = given.withDefaults(defaults);
         names.forEach((usual, name) -> given.refuse(usual, "this family calls it " + name + "; keep only that key"));
         String supported = defaults.json().get("architectures").get(0).asText();
-        for (JsonNode architecture : given.at("architectures").json()) {
+        JsonNode architectures = given.at("architectures").json();
+        check(
+                architectures.isArray() || architectures.isNull() || architectures.isMissingNode(),
+                "architectures is " + architectures + "; a list of names of classes is expected");
+        for (JsonNode architecture : architectures) {
             check(
                     architecture.asText().equals(supported),
                     "architecture " + architecture.asText() + " is not supported; only " + supported + " is");
@@ -147,6 +152,7 @@ final class DecoderKeys {
         if (types.isMissingNode() || types.isNull()) {
             return null;
         }
+        check(types.isArray(), "layer_types is " + types + "; a list with an entry for each layer is expected");
         List<Boolean> hasWindow = new ArrayList<>();
         for (JsonNode type : types) {
             boolean isSliding = type.asText().equals("sliding_attention");
@@ -170,6 +176,26 @@ final class DecoderKeys {
                 "layer_types is not " + (window == null ? "\"full_attention\"" : "\"sliding_attention\"")
                         + " for every layer, which transformers does not read for this family; remove it");
         return layers(layer -> new LayerAttention(rotation, window));
+    }
+
+    /**
+     * Layers with the window {@code sliding_window} and without, by {@code layer_types}, or by {@code isSliding} if that is
+     * absent.
+     *
+     * @param sliding rotation of the layers with a window
+     * @param full rotation of the others
+     */
+    List<LayerAttention> layers(IntPredicate isSliding, Rotation sliding, Rotation full) {
+        @Nullable List<Boolean> types = layersWithWindow();
+        @Nullable Integer window = keys.integerOrNull("sliding_window");
+        return layers(layer -> {
+            boolean hasWindow = types == null ? isSliding.test(layer) : types.get(layer);
+            check(
+                    !hasWindow || window != null,
+                    "sliding_window is null, but layer " + layer + " has a window; set it to that of the model's"
+                            + " training");
+            return hasWindow ? new LayerAttention(sliding, window) : new LayerAttention(full, null);
+        });
     }
 
     List<LayerAttention> layers(IntFunction<LayerAttention> layer) {

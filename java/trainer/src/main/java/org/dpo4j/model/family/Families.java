@@ -20,6 +20,7 @@ public final class Families {
             new SmolLm3(),
             new Granite(),
             new Olmo2(),
+            new Olmo3(),
             new Gemma2(),
             new Gemma3(),
             new Phi3(),
@@ -113,8 +114,8 @@ public final class Families {
         return ALL.stream()
                 .filter(family -> family.modelType().equals(modelType))
                 .findFirst()
-                .orElseThrow(() ->
-                        new Dpo4jException("model_type is \"" + modelType + "\"; only " + names() + " are supported"));
+                .orElseThrow(() -> new Dpo4jException("model_type is \"" + modelType
+                        + "\", a family that is not supported; use a model of one of " + names()));
     }
 
     private static String names() {

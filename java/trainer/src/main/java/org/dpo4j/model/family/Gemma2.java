@@ -27,6 +27,6 @@ final class Gemma2 implements LlamaLike {
         return gemma.config(
                 gemma.softCap("attn_logit_softcapping"),
                 QueryKeyNorm.NONE,
-                gemma.layers(layer -> layer % 2 == 0, rotation, rotation));
+                gemma.keys().layers(layer -> layer % 2 == 0, rotation, rotation));
     }
 }

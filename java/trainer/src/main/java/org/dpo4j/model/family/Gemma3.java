@@ -2,8 +2,6 @@ package org.dpo4j.model.family;
 
 import static org.dpo4j.model.family.ConfigJson.check;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 
@@ -12,8 +10,7 @@ import org.dpo4j.model.family.Architecture.QueryKeyNorm;
  * keys, and windows in five of six layers. Layers with a window have other rotary positions.
  */
 final class Gemma3 implements LlamaLike {
-    private static final String FULL = "full_attention";
-    private static final String SLIDING = "sliding_attention";
+    private static final String LOCAL_THETA = "rope_local_base_freq";
 
     private static final ConfigJson DEFAULTS = new ConfigJson(JsonFile.parse("""
             {"model_type": "gemma3_text", "architectures": ["Gemma3ForCausalLM"],
@@ -37,45 +34,14 @@ final class Gemma3 implements LlamaLike {
         GemmaKeys gemma = GemmaKeys.read(json, DEFAULTS);
         int pattern = gemma.keys().all().integer("sliding_window_pattern");
         check(pattern > 0, "sliding_window_pattern is " + pattern + "; it must be at least 1");
+        LayerKinds kinds = new LayerKinds(json, "a Gemma 3");
         return gemma.config(
                 0,
                 QueryKeyNorm.PER_HEAD,
-                gemma.layers(layer -> (layer + 1) % pattern != 0, slidingRotation(json, gemma), rotation(json, gemma)));
-    }
-
-    /** {@code rope_theta} and {@code rope_scaling}, or the object that transformers 5 writes for these layers. */
-    private static Rotation rotation(ConfigJson json, GemmaKeys gemma) {
-        ObjectNode keys = json.json().deepCopy();
-        put(keys, "rope_parameters", parameters(json, FULL));
-        return gemma.keys().rotation(RopeKeys.read(new ConfigJson(keys)), DEFAULTS.number("rope_theta"));
-    }
-
-    /** {@code rope_local_base_freq}, or the object that transformers 5 writes for these layers. */
-    private static Rotation slidingRotation(ConfigJson json, GemmaKeys gemma) {
-        ObjectNode keys = json.json().deepCopy();
-        keys.remove("rope_scaling");
-        put(keys, "rope_theta", json.json().path("rope_local_base_freq"));
-        put(keys, "rope_parameters", parameters(json, SLIDING));
-        return gemma.keys().rotation(RopeKeys.read(new ConfigJson(keys)), DEFAULTS.number("rope_local_base_freq"));
-    }
-
-    private static void put(ObjectNode keys, String key, JsonNode value) {
-        keys.remove(key);
-        if (!value.isMissingNode()) {
-            keys.set(key, value);
-        }
-    }
-
-    /** The rotary parameters of a kind of layers. */
-    private static JsonNode parameters(ConfigJson json, String kind) {
-        ConfigJson parameters = json.at("rope_parameters");
-        parameters
-                .json()
-                .fieldNames()
-                .forEachRemaining(key -> check(
-                        key.equals(FULL) || key.equals(SLIDING),
-                        "rope_parameters has " + key + ", which transformers does not read for a Gemma 3; put it into "
-                                + FULL + " and " + SLIDING));
-        return parameters.json().path(kind);
+                gemma.keys()
+                        .layers(
+                                layer -> (layer + 1) % pattern != 0,
+                                gemma.keys().rotation(kinds.sliding(LOCAL_THETA), DEFAULTS.number(LOCAL_THETA)),
+                                gemma.keys().rotation(kinds.full(), DEFAULTS.number("rope_theta"))));
     }
 }

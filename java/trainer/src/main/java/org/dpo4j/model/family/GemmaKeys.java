@@ -3,14 +3,12 @@ package org.dpo4j.model.family;
 import static org.dpo4j.model.family.ConfigJson.check;
 
 import java.util.List;
-import java.util.function.IntPredicate;
 import org.dpo4j.model.family.Architecture.LayerAttention;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 import org.dpo4j.model.family.Architecture.Scales;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What Gemma 2 and Gemma 3 have in common: norms around each branch, whose weight is added to 1, an embedding times the
@@ -39,25 +37,6 @@ record GemmaKeys(DecoderKeys keys) {
                 cap != 0 || !keys.all().json().hasNonNull(key),
                 key + " is 0, which makes every number NaN; set it to null for no cap");
         return cap;
-    }
-
-    /**
-     * The layers by {@code layer_types}, or by {@code isSliding} if that is absent.
-     *
-     * @param sliding rotation of the layers with a window
-     * @param full rotation of the others
-     */
-    List<LayerAttention> layers(IntPredicate isSliding, Rotation sliding, Rotation full) {
-        @Nullable List<Boolean> types = keys.layersWithWindow();
-        @Nullable Integer window = keys.all().integerOrNull("sliding_window");
-        return keys.layers(layer -> {
-            boolean hasWindow = types == null ? isSliding.test(layer) : types.get(layer);
-            check(
-                    !hasWindow || window != null,
-                    "sliding_window is null, but layer " + layer + " has a window; set it to that of the model's"
-                            + " training");
-            return hasWindow ? new LayerAttention(sliding, window) : new LayerAttention(full, null);
-        });
     }
 
     ModelConfig config(double scoresCap, QueryKeyNorm norm, List<LayerAttention> layers) {
