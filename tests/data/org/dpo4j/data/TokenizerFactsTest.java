@@ -111,8 +111,8 @@ class TokenizerFactsTest {
     @ValueSource(strings = {"-1", "1.5", "\"7\"", "null", "4294967296"})
     void vocabulariesWithValuesThatAreNoIdsAreRefused(String id) {
         Path file = writeEdited(true, "\"f\": 7", "\"f\": " + id);
-        assertRefused(file + ": token \"f\" has the id " + id.replace("\"", "")
-                + "; a tokenizer.json of the tokenizers library is expected");
+        assertRefused(
+                file + ": token \"f\" has the id " + id + "; a tokenizer.json of the tokenizers library is expected");
     }
 
     /** transformers refuses the same special tokens; a number does not mean the token whose text is that number. */

@@ -143,7 +143,12 @@ class ChatTest {
                 Tokenizer tokenizer = Tokenizer.load(model, 37)) {
             ChatTemplate template = Objects.requireNonNull(ChatTemplate.find(model));
             ChatSession session = new ChatSession(
-                    generator, tokenizer, template, new GenerationOptions.Resolved(options, List.of()), 37, 42);
+                    generator,
+                    tokenizer,
+                    template,
+                    new GenerationOptions.Resolved(options, List.of()),
+                    loaded.architecture(),
+                    42);
             StringBuilder first = new StringBuilder();
             session.answer("hi", first::append, () -> first.length() >= 2);
             assertThat(first).hasSize(2);
@@ -184,6 +189,16 @@ class ChatTest {
 
     @Test
     void aConversationThatIsTooLong() {
-        chat("a".repeat(70) + "\n", "").assertThatRunEndedWith().contains("the prompt has ", "but must have 1 to 63");
+        chat("a".repeat(70) + "\n", "")
+                .assertThatRunEndedWith()
+                .isEqualTo("dpo4j: error: the conversation has 74 tokens, but must have at most 63 to leave room for an"
+                        + " answer; shorten the message, or give /clear, which forgets the earlier ones");
+    }
+
+    @Test
+    void anAnswerThatReachesTheLastPositionIsSaid() {
+        assertThat(chat("a".repeat(57), "--stop_strings zzzz").assertSucceeded().err())
+                .contains("dpo4j: the answer was cut at the model's last position, 64; /clear forgets the messages so"
+                        + " far");
     }
 }

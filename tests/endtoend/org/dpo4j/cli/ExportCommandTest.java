@@ -80,6 +80,18 @@ class ExportCommandTest {
         assertThat(output).hasContent("mine");
     }
 
+    /** A quiet NaN, also if the last tensor of the file is one of 16 bits. */
+    @Test
+    void weightsThatAreNotFiniteAreRefused() throws IOException {
+        Path model = model("llama3");
+        Path file = model.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[bytes.length - 1] = 0x7f;
+        bytes[bytes.length - 2] = (byte) 0xc0;
+        Files.write(file, bytes);
+        assertRefused(model, "tensor model.", " is NaN or infinite at [", "download the model again");
+    }
+
     @Test
     void theDirectoryOfTheFileMustExist() {
         output = directory.resolve("absent/model.gguf");

@@ -200,6 +200,30 @@ class GenerateTest {
                                 + " line 2: its keys are [text]; give prompt, messages or prompt_ids, or rename columns with column_map");
     }
 
+    @Test
+    void anEosBeyondTheVocabularyIsSaid() throws IOException {
+        Path model = TestFiles.copyModel("llama-tiny", directory.resolve("model"));
+        TestFiles.write(model.resolve("generation_config.json"), "{\"eos_token_id\": [2, 37]}");
+        Path prompts = TestFiles.write(directory.resolve("prompts.jsonl"), "{\"prompt_ids\":[1,5]}\n");
+        assertThat(Cli.runOnDevice("generate --json --model_name_or_path %s --prompts %s", model, prompts)
+                        .assertSucceeded()
+                        .err())
+                .contains("dpo4j: eos_token_id is 37, but the model's vocabulary has 37 tokens, so no text ends there;"
+                        + " --stop_token_ids names other tokens");
+    }
+
+    @Test
+    void aPromptThatIsTooLongIsNamed() {
+        Path prompts = TestFiles.write(
+                directory.resolve("prompts.jsonl"),
+                "{\"prompt_ids\":[1,5]}\n{\"prompt_ids\":[1" + ",5".repeat(63) + "]}\n");
+        Cli.runOnDevice("generate --json --model_name_or_path %s --prompts %s", Cli.MODEL, prompts)
+                .assertThatRunEndedWith()
+                .isEqualTo(
+                        "dpo4j: error: " + prompts + ", row 2: the prompt has 64 tokens, but must have 1 to 63 to leave"
+                                + " room for a continuation; shorten it");
+    }
+
     private static Cli generate(String model, String more, Object... values) {
         List<Object> all = new ArrayList<>(List.of(TestFiles.real(model)));
         all.addAll(List.of(values));

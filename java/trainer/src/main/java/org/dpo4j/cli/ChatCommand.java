@@ -81,11 +81,12 @@ final class ChatCommand implements Callable<Integer> {
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
+            GenerationOptions.noticeEos(model.config());
             ChatTemplate template = template();
             GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary, MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.load(modelOptions.tokenizerDirectory(), vocabulary)) {
                 ChatSession session =
-                        new ChatSession(generator, tokenizer, template, options, vocabulary, seeds.seed());
+                        new ChatSession(generator, tokenizer, template, options, model.architecture(), seeds.seed());
                 session.setSystem(system);
                 console.close(); // of loading
                 talk(session, Console.isInputTyped());
@@ -159,7 +160,7 @@ final class ChatCommand implements Callable<Integer> {
             ChatSession session, String message, PrintStream out, AnswerSignal signal, boolean isTyped) {
         signal.begin();
         try {
-            boolean isComplete = session.answer(
+            String cut = session.answer(
                     message,
                     piece -> {
                         out.print(piece);
@@ -167,8 +168,8 @@ final class ChatCommand implements Callable<Integer> {
                     },
                     () -> signal.isGiven() || out.checkError());
             out.println();
-            if (!isComplete) {
-                Output.notice("the answer was cut at max_new_tokens");
+            if (cut != null) {
+                Output.notice("the answer was cut at " + cut);
             }
         } catch (Dpo4jException e) {
             if (!isTyped) {

@@ -14,6 +14,7 @@ import org.dpo4j.data.chat.ChatTemplate.End;
 import org.dpo4j.data.chat.Conversation;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
+import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,24 +31,25 @@ final class ChatSession {
     private final Generator.Options options;
     private final List<String> stopStrings;
     private final long seed;
+    private final int maxPositions;
     private @Nullable String system;
     private final ArrayNode turns = JSON.arrayNode();
     private int answers;
 
-    /** {@code vocabulary}: size of the model's vocabulary. */
     ChatSession(
             Generator generator,
             Tokenizer tokenizer,
             ChatTemplate template,
             GenerationOptions.Resolved generation,
-            int vocabulary,
+            Architecture architecture,
             long seed) {
         this.generator = generator;
         this.tokenizer = tokenizer;
         this.template = template;
         this.stopStrings = generation.stopStrings();
-        this.options = withStops(generation.options(), endOfTurn(), vocabulary);
+        this.options = withStops(generation.options(), endOfTurn(), architecture.vocabSize());
         this.seed = seed;
+        this.maxPositions = architecture.maxPositions();
     }
 
     private static Generator.Options withStops(Generator.Options given, Set<Integer> stops, int vocabulary) {
@@ -99,9 +101,10 @@ final class ChatSession {
      *
      * @param written receives the answer piece by piece
      * @param isStopped whether to end the answer after the next token
-     * @return whether the answer ended by itself, not at {@code max_new_tokens}
+     * @return what cut the answer; null if it ended by itself or was stopped
      */
-    boolean answer(String message, Consumer<String> written, BooleanSupplier isStopped) {
+    @Nullable
+    String answer(String message, Consumer<String> written, BooleanSupplier isStopped) {
         turns.addObject().put("role", "user").put("content", message);
         try {
             int[] prompt = tokenizer.encode(render(conversation(), End.GENERATION_PROMPT));
@@ -110,14 +113,31 @@ final class ChatSession {
             written.accept(stream.end());
             turns.addObject().put("role", "assistant").put("content", stream.text());
             answers++;
-            return answer.length < options.maxNewTokens() || stream.isStopped();
+            return stream.isStopped() ? null : cut(prompt.length, answer);
         } catch (Dpo4jException e) {
             turns.remove(turns.size() - 1);
             throw e;
         }
     }
 
+    private @Nullable String cut(int prompt, int[] answer) {
+        if (options.stopTokens().contains(answer[answer.length - 1])) {
+            return null;
+        }
+        if (answer.length >= options.maxNewTokens()) {
+            return "max_new_tokens";
+        }
+        return prompt + answer.length < maxPositions
+                ? null
+                : "the model's last position, " + maxPositions + "; /clear forgets the messages so far";
+    }
+
     private int[] generate(int[] prompt, TextStream stream, Consumer<String> written, BooleanSupplier isStopped) {
+        if (prompt.length >= maxPositions) {
+            throw new Dpo4jException("the conversation has " + prompt.length + " tokens, but must have at most "
+                    + (maxPositions - 1) + " to leave room for an answer; shorten the message, or give /clear, which"
+                    + " forgets the earlier ones");
+        }
         Generator.Request request = new Generator.Request(prompt, 1, seed + answers);
         return generator.generateTurn(request, options, (number, sample, token) -> {
             written.accept(stream.add(token));

@@ -103,6 +103,7 @@ final class GenerateCommand implements Callable<Integer> {
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
+            GenerationOptions.noticeEos(model.config());
             GenerationOptions.Resolved options =
                     generation.resolve(defaults, vocabulary, GenerationOptions.MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {
@@ -137,6 +138,17 @@ final class GenerateCommand implements Callable<Integer> {
         return read.rows();
     }
 
+    /** Throws if a prompt cannot be continued. Names its row, if there may be several. */
+    private void check(Generator generator, Generator.Request request, Generator.Options options, int row) {
+        try {
+            generator.check(request, options);
+        } catch (Dpo4jException e) {
+            throw prompts == null
+                    ? e
+                    : new Dpo4jException(InputFile.name(prompts) + ", row " + row + ": " + e.getMessage(), e);
+        }
+    }
+
     private void print(
             Generator generator,
             @Nullable Tokenizer tokenizer,
@@ -145,6 +157,7 @@ final class GenerateCommand implements Callable<Integer> {
         List<Generator.Request> requests = new ArrayList<>();
         for (int i = 0; i < given.size(); i++) {
             requests.add(new Generator.Request(given.get(i).ids(), samples, seeds.seed() + i));
+            check(generator, requests.get(i), options.options(), given.get(i).row());
         }
         boolean isStreamed = !json && given.size() == 1 && samples == 1;
         Output.write(null, out -> {

@@ -9,6 +9,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Sampling;
 import org.dpo4j.model.family.GenerationDefaults;
+import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -142,6 +143,17 @@ final class GenerationOptions {
             Output.notice("generation_config.json: keys not used: " + String.join(", ", defaults.unknown()));
         }
         return defaults;
+    }
+
+    /** Says on standard error which EOS tokens of the model's files end no text, because the vocabulary ends before them. */
+    static void noticeEos(ModelConfig config) {
+        int vocabulary = config.architecture().vocabSize();
+        for (int id : config.eosTokenIds()) {
+            if (id >= vocabulary) {
+                Output.notice("eos_token_id is " + id + ", but the model's vocabulary has " + vocabulary
+                        + " tokens, so no text ends there; --stop_token_ids names other tokens");
+            }
+        }
     }
 
     /** {@code defaultMax}: of max_new_tokens, if neither an option nor the file sets it. */

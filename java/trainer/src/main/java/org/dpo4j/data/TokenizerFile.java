@@ -72,7 +72,8 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, boolean 
         if (json.currentToken() != JsonToken.VALUE_NUMBER_INT
                 || json.getNumberType() != JsonParser.NumberType.INT
                 || json.getIntValue() < 0) {
-            throw new Dpo4jException("token \"" + token + "\" has the id " + json.getText());
+            String quote = json.currentToken() == JsonToken.VALUE_STRING ? "\"" : "";
+            throw new Dpo4jException("token \"" + token + "\" has the id " + quote + json.getText() + quote);
         }
         return json.getIntValue();
     }

@@ -38,8 +38,19 @@ record TensorConversion(StoredWeights.Tensor source, GgufTensor target, int head
             int rows = (int) Math.min(wanted, shape.get(0) - row);
             ByteBuffer stored = buffers.stored.clear().limit((int) (rows * rowBytes));
             weights.read(source, row * rowBytes, stored);
-            ByteBuffer ordered = headRows == 0 ? stored.flip() : interleaved(stored.flip(), buffers, (int) rowBytes);
+            check(stored.flip(), row, columns);
+            ByteBuffer ordered = headRows == 0 ? stored : interleaved(stored, buffers, (int) rowBytes);
             drain(converted(ordered, buffers), channel);
+        }
+    }
+
+    /** Throws if one of these rows has a number that is not finite. */
+    private void check(ByteBuffer stored, long row, int columns) {
+        int found = FloatFormats.firstNotFinite(stored, source.dtype());
+        if (found >= 0) {
+            throw new Dpo4jException("tensor " + source.name() + " is NaN or infinite at ["
+                    + (row + found / columns) + (source.shape().size() == 1 ? "" : ", " + found % columns)
+                    + "]; download the model again, or train it again with a lower learning_rate");
         }
     }
 

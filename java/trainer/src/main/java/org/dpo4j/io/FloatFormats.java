@@ -64,6 +64,22 @@ public final class FloatFormats {
         destination.position(destination.position() + count * bytes(to));
     }
 
+    /** The index of the first of the remaining elements that is NaN or infinite: all bits of its exponent are 1. -1 if none is. */
+    public static int firstNotFinite(ByteBuffer source, String format) {
+        ByteBuffer numbers = source.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+        int mask = format.equals("F32") ? 0x7f800000 : format.equals("F16") ? 0x7c00 : 0x7f80;
+        int size = bytes(format);
+        int count = numbers.remaining() / size;
+        for (int i = 0; i < count; i++) {
+            int at = numbers.position() + i * size;
+            int bits = size == 4 ? numbers.getInt(at) : numbers.getShort(at);
+            if ((bits & mask) == mask) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
     private static void fromFloat16(ShortBuffer source, FloatBuffer destination) {
         int count = source.remaining();
         for (int i = 0; i < count; i++) {

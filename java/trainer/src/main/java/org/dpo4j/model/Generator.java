@@ -202,15 +202,17 @@ public final class Generator implements AutoCloseable {
         return ending;
     }
 
-    private void check(Request request, Options options) {
+    /** Throws if a request cannot be generated with these options, as {@link #generate} does. */
+    public void check(Request request, Options options) {
         int length = request.prompt.length;
         if (length >= options.maxLength) {
             throw new Dpo4jException("the prompt has " + length + " tokens, but max_length is " + options.maxLength
-                    + "; set max_new_tokens");
+                    + "; set max_new_tokens, which replaces max_length of generation_config.json");
         }
         if (length == 0 || length >= architecture.maxPositions()) {
             throw new Dpo4jException("the prompt has " + length + " tokens, but must have 1 to "
-                    + (architecture.maxPositions() - 1) + " to leave room for a continuation");
+                    + (architecture.maxPositions() - 1)
+                    + (length == 0 ? "" : " to leave room for a continuation; shorten it"));
         }
         if (request.samples < 1) {
             throw new Dpo4jException("samples is " + request.samples + "; it must be at least 1");
