@@ -25,7 +25,7 @@ constexpr int64_t kSums = kRows * kColumns;
 struct Scratch {
   float sums[kSums];
   uint32_t a[kRows * kDepth];
-  uint32_t b[kDepth * kPackedColumns];
+  uint32_t b[kDepth * kPackedColumns];  // for avx512_bf16, two blocks of half as many words
 };
 static_assert(sizeof(Scratch) <= kScratchBytes, "the blocks of a tile fit a thread's scratch");
 
@@ -33,6 +33,7 @@ static_assert(sizeof(Scratch) <= kScratchBytes, "the blocks of a tile fit a thre
 struct Tile {
   const Bf16Matmul& p;
   int64_t row, column, rows, columns;
+  float* sums;
   int64_t sums_stride;  // between rows of sums
 
   const Bf16* a_at(int64_t i, int64_t depth) const {
@@ -95,52 +96,71 @@ Words words_of_a(const Tile& tile, int64_t depth, int64_t length, uint32_t* pack
   return {packed, stride, 1};
 }
 
-// kLanes columns of words from b stored [n,k]. Columns beyond `count` are 0. If kFetches, fetches the columns `ahead` elements further into L2.
-template <bool kFetches>
-void pack_rows_as_columns(uint32_t* out, int64_t width, const Bf16* b, int64_t stride, int64_t count, int64_t length, int64_t ahead) {
+// kLanes columns of words from b stored [n,k]. Columns beyond `count` are 0.
+void pack_rows_as_columns(uint32_t* out, int64_t width, const Bf16* b, int64_t stride, int64_t count, int64_t length) {
   constexpr int64_t kElements = kPair * kLanes;
   for (int64_t at = 0; at < length; at += kElements) {
     const int64_t left = length - at;
     const __mmask32 mask = left >= kElements ? ~0u : (1u << left) - 1;
     __m512 block[kLanes];
 #pragma GCC unroll 16
-    for (int64_t j = 0; j < kLanes; j++) {
-      block[j] = (__m512)_mm512_maskz_loadu_epi16(j < count ? mask : 0, b + j * stride + at);
-      if (kFetches) __builtin_prefetch(b + j * stride + at + ahead, 0, 2);
-    }
+    for (int64_t j = 0; j < kLanes; j++) block[j] = (__m512)_mm512_maskz_loadu_epi16(j < count ? mask : 0, b + j * stride + at);
     transpose_words(block);
 #pragma GCC unroll 16
     for (int64_t i = 0; i < kLanes; i++) _mm512_storeu_ps(out + (at / kPair + i) * width, block[i]);
   }
 }
 
-void pack_b(const Tile& tile, int64_t column, int64_t width, int64_t depth, int64_t length, bool fetches, uint32_t* packed) {
+void pack_b(const Tile& tile, int64_t column, int64_t width, int64_t depth, int64_t length, uint32_t* packed) {
   const int64_t count = min(width, tile.columns - column), stride = tile.p.b_stride;
-  if (tile.p.transpose_b) {
-    // One or two rows are bound by memory, and use columns as soon as they are packed.
-    const int64_t ahead = (tile.rows <= 2 ? 2 * kLanes : width) * stride;
-    for (int64_t j = 0; j < width; j += kLanes) {
-      const Bf16* rows = tile.b_at(column + j, depth);
-      fetches ? pack_rows_as_columns<true>(packed + j, width, rows, stride, count - j, length, ahead)
-              : pack_rows_as_columns<false>(packed + j, width, rows, stride, count - j, length, 0);
-    }
-    return;
+  if (!tile.p.transpose_b) return pack_pairs_of_rows(packed, width, tile.b_at(column, depth), stride, length, count);
+  for (int64_t j = 0; j < width; j += kLanes) {
+    pack_rows_as_columns(packed + j, width, tile.b_at(column + j, depth), stride, count - j, length);
   }
-  pack_pairs_of_rows(packed, width, tile.b_at(column, depth), stride, length, count);
 }
 
 void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
   const int64_t length = min(kDepth, tile.p.k - depth);
   const Words a = words_of_a(tile, depth, length, scratch.a);
   each_group(whole_vectors(tile.columns), [&](int64_t first, int64_t vectors) {
-    const int64_t column = first * kLanes;
-    const int64_t width = vectors * kLanes, step = tile.p.transpose_b ? ahead_step(tile.rows, vectors) : 0;
-    pack_b(tile, column, width, depth, length, step == 0, scratch.b);
-    const auto next = reinterpret_cast<const char*>(step > 0 ? tile.b_at(column + width, 0) + depth * width : tile.b_at(column, depth));
+    const int64_t column = first * kLanes, width = vectors * kLanes;
+    pack_b(tile, column, width, depth, length, scratch.b);
+    Packing none = {};
     packed_product<Bf16Words>(
-        {scratch.sums + column, a.at, scratch.b, tile.sums_stride, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0, {next, step}},
-        vectors);
+        {tile.sums + column, a.at, scratch.b, tile.sums_stride, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0}, vectors, none);
   });
+}
+
+void multiply_tile(const Tile& tile, Scratch& scratch) {
+  const Bf16Matmul& p = tile.p;
+  int64_t done = 0;
+  if (!p.transpose_a && p.transpose_b && p.k % kPair == 0 && p.a_stride % kPair == 0) {
+    done = tile.columns / kLanes * kLanes;
+    constexpr int64_t kBytes = sizeof(Bf16);
+    const auto a = reinterpret_cast<const char*>(tile.a_at(0, 0)), b = reinterpret_cast<const char*>(tile.b_at(0, 0));
+    const ColumnsProduct product = {tile.sums,
+                                    a,
+                                    b,
+                                    tile.sums_stride,
+                                    p.a_stride * kBytes,
+                                    p.b_stride * kBytes,
+                                    tile.rows,
+                                    done / kLanes,
+                                    p.k,
+                                    kBytes,
+                                    false,
+                                    {scratch.b, scratch.b + kDepth / kPair * kPackedColumns}};
+    const auto split = [](int64_t left) { return min(kDepth, left); };
+    if (tile.rows == 1)
+      multiply_few_rows<Bf16Words, 1>(product, split);
+    else if (tile.rows == 2)
+      multiply_few_rows<Bf16Words, 2>(product, split);
+    else
+      multiply_columns<Bf16Words>(product, split);
+  }
+  if (done == tile.columns) return;
+  const Tile rest = {p, tile.row, tile.column + done, tile.rows, tile.columns - done, tile.sums + done, tile.sums_stride};
+  for (int64_t depth = 0; depth < p.k; depth += kDepth) add_block(rest, depth, scratch);
 }
 
 #else
@@ -176,22 +196,26 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
       widen_columns(b, kPackedColumns, in, tile.p.b_stride, count, length);
     else
       widen_rows(b, kPackedColumns, in, tile.p.b_stride, length, count);
-    product(scratch.sums + column, tile.sums_stride, left, b, kPackedColumns, tile.rows, whole_vectors(count) * kLanes, length, depth > 0);
+    product(tile.sums + column, tile.sums_stride, left, b, kPackedColumns, tile.rows, whole_vectors(count) * kLanes, length, depth > 0);
   }
+}
+
+void multiply_tile(const Tile& tile, Scratch& scratch) {
+  for (int64_t depth = 0; depth < tile.p.k; depth += kDepth) add_block(tile, depth, scratch);
 }
 
 #endif
 
 // c = alpha sums (+ c or bias), rounded once.
 template <class C>
-void store_tile(const Tile& tile, const float* sums) {
+void store_tile(const Tile& tile) {
   const Bf16Matmul& p = tile.p;
   const Floats alpha = all(p.alpha);
   for (int64_t i = 0; i < tile.rows; i++) {
     C* c = static_cast<C*>(p.c) + (tile.row + i) * p.c_stride + tile.column;
     const C* added = p.accumulate ? c : p.bias != nullptr ? static_cast<const C*>(p.bias) + tile.column : nullptr;
     each_vector(tile.columns, [&](int64_t j, auto lanes) {
-      const Floats sum = p.k == 0 ? all(0) : load(sums + i * tile.sums_stride + j, lanes);
+      const Floats sum = p.k == 0 ? all(0) : load(tile.sums + i * tile.sums_stride + j, lanes);
       store(c + j, added != nullptr ? fma(sum, alpha, load(added + j, lanes)) : sum * alpha, lanes);
     });
   }
@@ -208,9 +232,9 @@ void run(Threads& threads, const Bf16Matmul& p) {
   parallel(threads, row_tiles * column_tiles, [&](int64_t task, void* memory) {
     Scratch& scratch = *static_cast<Scratch*>(memory);
     const int64_t row = task / column_tiles * kRows, column = task % column_tiles * width;
-    const Tile tile = {p, row, column, min(kRows, p.m - row), min(width, p.n - column), width};
-    for (int64_t depth = 0; depth < p.k; depth += kDepth) add_block(tile, depth, scratch);
-    with_storage(p.c_dtype, [&](auto stored) { store_tile<decltype(stored)>(tile, scratch.sums); });
+    const Tile tile = {p, row, column, min(kRows, p.m - row), min(width, p.n - column), scratch.sums, width};
+    multiply_tile(tile, scratch);
+    with_storage(p.c_dtype, [&](auto stored) { store_tile<decltype(stored)>(tile); });
   });
 }
 

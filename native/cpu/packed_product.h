@@ -1,6 +1,9 @@
-// c[m, n] (+)= a[m, k] b[k, n] with a packed block of b, by vectors of AVX-512. A word is 32 bits: an fp32, or two bf16 of consecutive k.
-// Element (i, j) of the packed block is word i of column j. An element of c is one chain from the first word to the last, then one addition
-// to c. So its bits do not depend on m and n.
+// c[m, n] (+)= a[m, k] b[n, k]^T by blocks of b, which are packed, with vectors of AVX-512. A word is 32 bits: an fp32, or two bf16 of consecutive
+// k. Element (i, j) of a packed block is word i of column j. An element of c is one chain from the first word of a block to the last, then one
+// addition to c. So its bits do not depend on m and n.
+//
+// Multiplications leave half of the units for vectors, and most loads and stores, without work. So the next block is packed in pieces between
+// them.
 #pragma once
 
 #include <immintrin.h>
@@ -22,13 +25,59 @@ struct Bf16Words {
 };
 #endif
 
-// Memory that a product fetches into L2 while it multiplies: `step` bytes for each word of each part of the rows. It is the b that is packed
-// next. If
-// packing itself fetched it, the processor would wait for memory there, and memory for the processor here.
-struct Ahead {
-  const char* at;
-  int64_t step;  // 0: none
+// A block of b on its way into `out`, whose rows have `width` words. A piece is four words of kLanes rows.
+struct Packing {
+  const char* rows;   // the first word of the next piece
+  int64_t row_bytes;  // between rows
+  uint32_t* out;
+  int64_t width;
+  int64_t words;   // of a row, a multiple of kPieceWords
+  int64_t left;    // of these rows
+  int64_t pieces;  // left
+  // As many bytes as a piece, of rows that are packed later, are fetched into L2 with each piece, in the order of memory: the rows of a block
+  // are too many streams for the processor's own prefetching.
+  const char* ahead;
 };
+
+constexpr int64_t kPieceWords = 4, kPieceBytes = kPieceWords * sizeof(uint32_t);
+
+// Packs `bytes` of kLanes rows, at most kPieceBytes, as kPieceWords rows of out. Words that the rows do not have become 0.
+DPO4J_INLINE void pack_words(uint32_t* out, int64_t width, const char* rows, int64_t row_bytes, int64_t bytes) {
+  const __mmask16 mask = static_cast<__mmask16>((1u << bytes) - 1);
+  const auto words_of = [&](int row) {
+    const char* at = rows + row * row_bytes;
+    return _mm_castsi128_ps(bytes == kPieceBytes ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)) : _mm_maskz_loadu_epi8(mask, at));
+  };
+  __m512 four[kPieceWords];  // four[j] has the words of rows j, 4 + j, 8 + j and 12 + j
+#pragma GCC unroll 4
+  for (int j = 0; j < kPieceWords; j++) {
+    four[j] = _mm512_castps128_ps512(words_of(j));
+    four[j] = _mm512_mask_broadcast_f32x4(four[j], 0x00F0, words_of(4 + j));
+    four[j] = _mm512_mask_broadcast_f32x4(four[j], 0x0F00, words_of(8 + j));
+    four[j] = _mm512_mask_broadcast_f32x4(four[j], 0xF000, words_of(12 + j));
+  }
+  const __m512 low = _mm512_unpacklo_ps(four[0], four[1]), high = _mm512_unpackhi_ps(four[0], four[1]);
+  const __m512 next_low = _mm512_unpacklo_ps(four[2], four[3]), next_high = _mm512_unpackhi_ps(four[2], four[3]);
+  _mm512_storeu_ps(out, _mm512_shuffle_ps(low, next_low, 0x44));
+  _mm512_storeu_ps(out + width, _mm512_shuffle_ps(low, next_low, 0xEE));
+  _mm512_storeu_ps(out + 2 * width, _mm512_shuffle_ps(high, next_high, 0x44));
+  _mm512_storeu_ps(out + 3 * width, _mm512_shuffle_ps(high, next_high, 0xEE));
+}
+
+DPO4J_INLINE void pack_piece(Packing& s) {
+  constexpr int64_t kLine = 64;
+  for (int64_t i = 0; i < kLanes * kPieceBytes; i += kLine) __builtin_prefetch(s.ahead + i, 0, 2);
+  pack_words(s.out, s.width, s.rows, s.row_bytes, kPieceBytes);
+  s.rows += kPieceBytes;
+  s.out += kPieceWords * s.width;
+  s.ahead += kLanes * kPieceBytes;
+  s.left -= kPieceWords;
+  s.pieces--;
+  if (s.left > 0) return;
+  s.rows += kLanes * s.row_bytes - s.words * static_cast<int64_t>(sizeof(uint32_t));
+  s.out += kLanes - s.words * s.width;
+  s.left = s.words;
+}
 
 struct PackedProduct {
   float* c;
@@ -37,7 +86,6 @@ struct PackedProduct {
   int64_t a_row, a_word;  // words between rows of a, and between consecutive words of a row
   int64_t rows, words;
   bool adds;  // to c
-  Ahead ahead;
 };
 
 // Rows whose sums fill 24 of 32 registers.
@@ -45,32 +93,32 @@ constexpr int64_t max_rows(int64_t vectors) { return vectors == 1 ? 12 : 24 / ve
 template <int kVectors>
 constexpr int kMaxRows = static_cast<int>(max_rows(kVectors));
 
-DPO4J_INLINE int64_t parts_of(int64_t rows, int64_t vectors) { return (rows + max_rows(vectors) - 1) / max_rows(vectors); }
-
-// The bytes of b to fetch per word and part, so that a product fetches as much as it reads; 0 if that is more than one cache line.
-DPO4J_INLINE int64_t ahead_step(int64_t rows, int64_t vectors) {
-  constexpr int64_t kLine = 64;
-  const int64_t parts = parts_of(rows, vectors), bytes = vectors * kLanes * static_cast<int64_t>(sizeof(uint32_t));
-  return bytes > parts * kLine ? 0 : (bytes + parts - 1) / parts;
-}
-
+// Packs `pieces` between the words.
 template <class Words, int kVectors, int kRows>
-DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, const char* ahead) {
+DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, Packing& next, int64_t pieces) {
   __m512 sums[kRows][kVectors] = {};
   const uint32_t* a = p.a + row * p.a_row;
   const uint32_t* b = p.packed;
-  for (int64_t i = 0; i < p.words; i++, a += p.a_word, b += kVectors * kLanes, ahead += p.ahead.step) {
-    __builtin_prefetch(ahead, 0, 2);
-    __m512 columns[kVectors];
+  const uint32_t* const end = b + p.words * kVectors * kLanes;
+  const int64_t between = pieces > 0 ? p.words / pieces * kVectors * kLanes : 0;
+  const auto multiply_until = [&](const uint32_t* until) __attribute__((always_inline)) {
+    for (; b < until; a += p.a_word, b += kVectors * kLanes) {
+      __m512 columns[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * kLanes);
+      for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * kLanes);
 #pragma GCC unroll 12
-    for (int r = 0; r < kRows; r++) {
-      const __m512 x = (__m512)_mm512_set1_epi32(static_cast<int>(a[r * p.a_row]));
+      for (int r = 0; r < kRows; r++) {
+        const __m512 x = (__m512)_mm512_set1_epi32(static_cast<int>(a[r * p.a_row]));
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; j++) sums[r][j] = Words::multiply(x, columns[j], sums[r][j]);
+        for (int j = 0; j < kVectors; j++) sums[r][j] = Words::multiply(x, columns[j], sums[r][j]);
+      }
     }
+  };
+  for (; pieces > 0; pieces--) {
+    pack_piece(next);
+    multiply_until(b + between);
   }
+  multiply_until(end);
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; r++) {
 #pragma GCC unroll 4
@@ -83,36 +131,35 @@ DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, const char* a
 
 // Runs packed_rows for `rows` rows, 1 to kRows.
 template <class Words, int kVectors, int kRows>
-void some_rows(const PackedProduct& p, int64_t row, int64_t rows, const char* ahead) {
+void some_rows(const PackedProduct& p, int64_t row, int64_t rows, Packing& next, int64_t pieces) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return some_rows<Words, kVectors, kRows - 1>(p, row, rows, ahead);
+    if (rows < kRows) return some_rows<Words, kVectors, kRows - 1>(p, row, rows, next, pieces);
   }
-  packed_rows<Words, kVectors, kRows>(p, row, ahead);
+  packed_rows<Words, kVectors, kRows>(p, row, next, pieces);
 }
 
-// Cuts the rows into parts of nearly equal size.
+// Cuts the rows, and the pieces of the next block, into parts of nearly equal size.
 template <class Words, int kVectors>
-void all_rows(const PackedProduct& p) {
-  const int64_t parts = parts_of(p.rows, kVectors);
+void all_rows(const PackedProduct& p, Packing& next) {
+  const int64_t parts = (p.rows + kMaxRows<kVectors> - 1) / kMaxRows<kVectors>;
   for (int64_t part = 0; part < parts; part++) {
     const int64_t begin = p.rows * part / parts;
-    some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin,
-                                                   p.ahead.at + part * p.words * p.ahead.step);
+    some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin, next, next.pieces / (parts - part));
   }
 }
 
-// `vectors` vectors of columns, 1 to kMaxVectors.
+// `vectors` vectors of columns, 1 to kMaxVectors. Packs all that is left of `next`.
 template <class Words>
-void packed_product(const PackedProduct& p, int64_t vectors) {
+void packed_product(const PackedProduct& p, int64_t vectors, Packing& next) {
   switch (vectors) {
     case 1:
-      return all_rows<Words, 1>(p);
+      return all_rows<Words, 1>(p, next);
     case 2:
-      return all_rows<Words, 2>(p);
+      return all_rows<Words, 2>(p, next);
     case 3:
-      return all_rows<Words, 3>(p);
+      return all_rows<Words, 3>(p, next);
     default:
-      return all_rows<Words, 4>(p);
+      return all_rows<Words, 4>(p, next);
   }
 }
 
@@ -150,6 +197,119 @@ DPO4J_INLINE void transpose_words(__m512 rows[kLanes]) {
     rows[i + 4] = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
     rows[i + 8] = _mm512_shuffle_f32x4(low_even, high_even, 0xDD);
     rows[i + 12] = _mm512_shuffle_f32x4(low_odd, high_odd, 0xDD);
+  }
+}
+
+// c[m, n] (+)= a[m, k] b[n, k]^T. Rows of a and b are whole words.
+struct ColumnsProduct {
+  float* c;
+  const char *a, *b;
+  int64_t c_stride, a_bytes, b_bytes;  // between rows: numbers of c, bytes of a and b
+  int64_t rows, vectors, k;            // kLanes columns a vector
+  int64_t k_bytes;                     // of an element of a and b
+  bool adds;
+  uint32_t* packed[2];
+};
+
+// Elements [begin, begin + length) of `vectors` vectors of columns. Without vectors it is the end of a product.
+struct Block {
+  int64_t group, begin, length, first, vectors;
+};
+
+// Packs what is no whole piece at once. The rest is packed by pack_piece.
+DPO4J_INLINE Packing begin_packing(const ColumnsProduct& t, const Block& block, uint32_t* out) {
+  if (block.vectors == 0) return {};
+  const int64_t width = block.vectors * kLanes, bytes = block.length * t.k_bytes, whole = bytes / kPieceBytes * kPieceBytes;
+  const char* rows = t.b + block.first * kLanes * t.b_bytes + block.begin * t.k_bytes;
+  const int64_t words = whole / static_cast<int64_t>(sizeof(uint32_t));
+  for (int64_t j = 0; bytes > whole && j < width; j += kLanes) {
+    pack_words(out + words * width + j, width, rows + j * t.b_bytes + whole, t.b_bytes, bytes - whole);
+  }
+  const char* next_group = t.b + (block.first * kLanes + width) * t.b_bytes + block.begin * width * t.k_bytes;
+  return {rows, t.b_bytes, out, width, words, words, words / kPieceWords * block.vectors, next_group};
+}
+
+// Nothing has fetched the first group of columns.
+DPO4J_INLINE void fetch_first_group(const ColumnsProduct& t, const Block& first) {
+  constexpr int64_t kLine = 64;
+  for (int64_t i = 0; i < first.vectors * kLanes * t.b_bytes; i += kLine) __builtin_prefetch(t.b + i, 0, 2);
+}
+
+// split(left) is the length of the next block of k, of `left` elements that are left.
+template <class Words, class Split>
+void multiply_columns(const ColumnsProduct& t, const Split& split) {
+  const int64_t groups = (t.vectors + kMaxVectors - 1) / kMaxVectors;
+  const auto block_at = [&](int64_t group, int64_t begin) -> Block {
+    if (begin == t.k) group++, begin = 0;
+    if (group >= groups) return {};
+    const int64_t first = t.vectors * group / groups;
+    return {group, begin, split(t.k - begin), first, t.vectors * (group + 1) / groups - first};
+  };
+  // Packing takes little of the time of many rows, and its pieces would interrupt their products.
+  constexpr int64_t kManyRows = 144;
+  const bool packs_ahead = t.rows <= kManyRows;
+  Block block = block_at(0, 0);
+  fetch_first_group(t, block);
+  Packing packing = begin_packing(t, block, t.packed[0]);
+  for (int buffer = 0; block.vectors > 0; buffer ^= 1) {
+    while (packing.pieces > 0) pack_piece(packing);
+    const Block next = block_at(block.group, block.begin + block.length);
+    packing = begin_packing(t, next, t.packed[buffer ^ 1]);
+    Packing none = {};
+    const auto a = reinterpret_cast<const uint32_t*>(t.a + block.begin * t.k_bytes);
+    constexpr int64_t kWord = sizeof(uint32_t);
+    packed_product<Words>({t.c + block.first * kLanes, a, t.packed[buffer], t.c_stride, t.a_bytes / kWord, 1, t.rows,
+                           (block.length * t.k_bytes + kWord - 1) / kWord, block.begin > 0 || t.adds},
+                          block.vectors, packs_ahead ? packing : none);
+    block = next;
+  }
+}
+
+// The same for one row or two, with the same bits. They are bound by reading b: each element is used as it is loaded, and nothing is packed.
+template <class Words, int kRows, class Split>
+void multiply_few_rows(const ColumnsProduct& t, const Split& split) {
+  constexpr int64_t kWord = sizeof(uint32_t), kLine = 64;
+  constexpr int kColumns = 2;  // vectors: with one, a multiplication would wait for the one before
+  for (int64_t first = 0; first < t.vectors; first += kColumns) {
+    const int64_t vectors = t.vectors - first < kColumns ? t.vectors - first : kColumns;
+    const char* rows = t.b + first * kLanes * t.b_bytes;
+    const char* ahead = rows + vectors * kLanes * t.b_bytes;
+    for (int64_t begin = 0, length; begin < t.k; begin += length) {
+      length = split(t.k - begin);
+      const int64_t bytes = length * t.k_bytes, offset = begin * t.k_bytes;
+      __m512 sums[kRows][kColumns] = {};
+      for (int64_t at = 0; at < bytes; at += kLine) {
+        const int64_t left = bytes - at;
+        const __mmask64 mask = left >= kLine ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+        for (int64_t j = 0; j < vectors; j++) {
+          __m512 words[kLanes];
+          const char* block = rows + j * kLanes * t.b_bytes + offset + at;
+#pragma GCC unroll 16
+          for (int i = 0; i < kLanes; i++) {
+            words[i] = (__m512)_mm512_maskz_loadu_epi8(mask, block + i * t.b_bytes);
+            __builtin_prefetch(ahead + i * kLine, 0, 2);
+          }
+          ahead += kLanes * kLine;
+          transpose_words(words);
+          const char* a = t.a + offset + at;
+#pragma GCC unroll 16
+          for (int i = 0; i < kLanes; i++) {
+            if (i * kWord >= left) break;
+            for (int r = 0; r < kRows; r++) {
+              int32_t word;
+              __builtin_memcpy(&word, a + r * t.a_bytes + i * kWord, kWord);
+              sums[r][j] = Words::multiply((__m512)_mm512_set1_epi32(word), words[i], sums[r][j]);
+            }
+          }
+        }
+      }
+      for (int r = 0; r < kRows; r++) {
+        for (int64_t j = 0; j < vectors; j++) {
+          float* c = t.c + r * t.c_stride + (first + j) * kLanes;
+          _mm512_storeu_ps(c, begin > 0 || t.adds ? _mm512_add_ps(_mm512_loadu_ps(c), sums[r][j]) : sums[r][j]);
+        }
+      }
+    }
   }
 }
 

@@ -22,7 +22,7 @@ struct RowProduct {
 
 constexpr int64_t kProductColumns = 16;
 constexpr int64_t kMaxBlock = 512;
-constexpr int64_t kPackedFloats = (kMaxBlock + 16) * 64;  // max size of `packed`
+constexpr int64_t kPackedFloats = 2 * (kMaxBlock + 16) * 64;  // max size of `packed`
 
 // The length of the next block of k, of `left` that are left.
 inline __attribute__((always_inline)) int64_t split_k(int64_t left, int64_t block) {

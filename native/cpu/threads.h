@@ -9,7 +9,7 @@
 namespace dpo4j::cpu {
 
 // Scratch memory of a thread, for the task that it runs, so that operations do not allocate. 64-byte aligned, contents undefined.
-constexpr size_t kScratchBytes = size_t{1} << 20;
+constexpr size_t kScratchBytes = size_t{5} << 18;
 
 class Threads {
  public:
