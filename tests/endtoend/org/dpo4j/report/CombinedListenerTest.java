@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.Recorder;
 import org.junit.jupiter.api.Test;
 
@@ -37,6 +38,22 @@ class CombinedListenerTest {
         assertThat(main.notices)
                 .containsExactly("broken ends (java.lang.IllegalStateException: no connection); training goes on"
                         + " without it");
+    }
+
+    /** When the run has ended, training does not go on. */
+    @Test
+    void aListenerThatFailsAtTheEndIsNamed() {
+        RunListener broken = new RunListener() {
+            @Override
+            public void metrics(Metrics metrics) {}
+
+            @Override
+            public void ended(RunEnd end) {
+                throw new Dpo4jException("the disk is full");
+            }
+        };
+        new CombinedListener(main).with("report.html", broken).ended(new RunEnd(RunEnd.Status.COMPLETED, 1, null));
+        assertThat(main.notices).containsExactly("report.html ends (the disk is full); its last part is missing");
     }
 
     /** A message of a Java exception would name its class. */

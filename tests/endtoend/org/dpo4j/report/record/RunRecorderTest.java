@@ -89,6 +89,26 @@ class RunRecorderTest {
         assertThat(json().get("status").asText()).isEqualTo("completed");
     }
 
+    /** A directory in the place of a file fails as a full disk does. */
+    @Test
+    void aRecordThatCannotBeWrittenForAWhileIsCompleteInTheEnd() throws IOException {
+        RunRecorder recorder = started(0, NOON);
+        Path file = directory.resolve("run.json");
+        Files.delete(file);
+        Files.createDirectories(file.resolve("x"));
+        Path generations = Files.writeString(directory.resolve("generations"), "");
+        recorder.notice("a notice");
+        recorder.diagnosis(new Diagnosis("stuck", 4, "the loss does not fall"));
+        GeneratedSample sample = new GeneratedSample(3, "a", new Continuation("p", 0.5), new Continuation("r", null));
+        recorder.generations(new Generations(4, List.of(sample)));
+        Files.delete(file.resolve("x"));
+        Files.delete(file);
+        assertRefused(() -> recorder.ended(new RunEnd(Status.COMPLETED, 9, null)), generations.toString());
+        assertThat(json().get("status").asText()).isEqualTo("completed");
+        assertThat(json().get("notices")).map(JsonNode::asText).contains("a notice");
+        assertThat(json().get("diagnoses")).hasSize(1);
+    }
+
     @Test
     void aDamagedRecordIsReplacedWhenTheRunGoesOn() {
         TestFiles.write(directory.resolve("run.json"), "{\"status\": \"runn");

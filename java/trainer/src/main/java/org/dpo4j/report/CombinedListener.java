@@ -97,14 +97,22 @@ public final class CombinedListener extends ForwardingListener {
     @Override
     public void ended(RunEnd end) {
         super.ended(end);
-        tell(listener -> listener.ended(end));
+        tell(listener -> listener.ended(end), "its last part is missing");
     }
 
-    /** An interrupt of this thread would close the files that a listener writes, so it is kept for later. */
     private void tell(Consumer<RunListener> event) {
+        tell(event, "training goes on without it");
+    }
+
+    /**
+     * An interrupt of this thread would close the files that a listener writes, so it is kept for later.
+     *
+     * @param consequence what it means that a listener throws
+     */
+    private void tell(Consumer<RunListener> event, String consequence) {
         boolean isInterrupted = Thread.interrupted();
         try {
-            tellEach(event);
+            tellEach(event, consequence);
         } finally {
             if (isInterrupted) {
                 Thread.currentThread().interrupt();
@@ -112,7 +120,7 @@ public final class CombinedListener extends ForwardingListener {
         }
     }
 
-    private void tellEach(Consumer<RunListener> event) {
+    private void tellEach(Consumer<RunListener> event, String consequence) {
         for (Part each : parts) {
             if (each.isFaulty) {
                 continue;
@@ -121,7 +129,7 @@ public final class CombinedListener extends ForwardingListener {
                 event.accept(each.listener);
             } catch (RuntimeException e) {
                 each.isFaulty = true;
-                super.notice(each.name + " ends (" + reason(e) + "); training goes on without it");
+                super.notice(each.name + " ends (" + reason(e) + "); " + consequence);
             }
         }
     }

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.io.OutputFile;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunEnd;
 import org.dpo4j.report.RunListener;
@@ -35,8 +36,12 @@ public final class ReportWriter implements RunListener {
                 && directory != null
                 && RecordedRun.isIn(directory)
                 && System.nanoTime() - writtenAt > MIN_AGE_NANOS) {
-            write(directory);
             writtenAt = System.nanoTime();
+            try {
+                write(directory);
+            } catch (Dpo4jException e) {
+                // as on a full disk: the page is written again when the run ends
+            }
         }
     }
 

@@ -36,6 +36,9 @@ public final class RunRecorder implements RunListener {
     private final List<String> diagnoses = new ArrayList<>();
     private final List<String> notices = new ArrayList<>();
     private @Nullable RunStart start;
+    /** Why samples of an evaluation were not written; null if all were. */
+    private @Nullable Dpo4jException unwritten;
+
     private Instant started = Instant.EPOCH;
 
     public RunRecorder() {
@@ -99,7 +102,11 @@ public final class RunRecorder implements RunListener {
     @Override
     public void generations(Generations generations) {
         if (start != null) {
-            GenerationFiles.write(start.directory(), generations);
+            try {
+                GenerationFiles.write(start.directory(), generations);
+            } catch (Dpo4jException e) {
+                unwritten = e;
+            }
         }
     }
 
@@ -113,11 +120,19 @@ public final class RunRecorder implements RunListener {
     public void ended(RunEnd end) {
         facts.putAll(peakMemory());
         write(end.status().toString(), end.step(), now(), end.reason());
+        if (unwritten != null) {
+            throw unwritten;
+        }
     }
 
+    /** Writes what is known so far. If that fails, as on a full disk, the next write has all of it. */
     private void writeIfStarted() {
         if (start != null) {
-            write(RunRecord.RUNNING, start.step(), null, null);
+            try {
+                write(RunRecord.RUNNING, start.step(), null, null);
+            } catch (Dpo4jException e) {
+                // the disk may have space again when the run ends
+            }
         }
     }
 
