@@ -233,11 +233,66 @@ __device__ void warp_sums(const double (&x)[N], double (&total)[N]) {
   __syncwarp();
 }
 
+// Element i of an array of `count`; 0 if there is none.
+template <class V>
+__device__ __forceinline__ V element_or_0(const V* from, int i, int64_t count) {
+  return from != nullptr && i < count ? from[i] : V{0};
+}
+
+// Copies the inputs of the pairs to shared memory and makes x refer to the copies. So all loads are in flight together. The formulas load
+// each number where they need it: there the warp would wait for memory several times.
+__device__ __forceinline__ void copy_inputs(dpo4j_preference_loss_params& x) {
+  DPO4J_SHARED(float, sums, [2 * kWarp]);
+  DPO4J_SHARED(float, reference, [2 * kWarp]);
+  DPO4J_SHARED(int32_t, lengths, [2 * kWarp]);
+  DPO4J_SHARED(float, weights, [kWarp]);
+  DPO4J_SHARED(float, scales, [kWarp]);
+  const int lane = static_cast<int>(threadIdx.x), second = lane + kWarp;
+  const int64_t completions = 2 * x.pairs;
+  const float sum = element_or_0(x.sums, lane, completions), second_sum = element_or_0(x.sums, second, completions);
+  const float frozen = element_or_0(x.reference, lane, completions), second_frozen = element_or_0(x.reference, second, completions);
+  const int32_t length = element_or_0(x.lengths, lane, completions), second_length = element_or_0(x.lengths, second, completions);
+  const float weight = element_or_0(x.weights, lane, x.pairs), scale = element_or_0(x.scales, lane, 2);
+  sums[lane] = sum, sums[second] = second_sum;
+  reference[lane] = frozen, reference[second] = second_frozen;
+  lengths[lane] = length, lengths[second] = second_length;
+  weights[lane] = weight, scales[lane] = scale;
+  __syncwarp();
+  x.sums = sums;
+  if (x.reference != nullptr) x.reference = reference;
+  if (x.lengths != nullptr) x.lengths = lengths;
+  if (x.weights != nullptr) x.weights = weights;
+  if (x.scales != nullptr) x.scales = scales;
+}
+
+// DPO's loss alone: one term, of the log-ratios themselves.
+bool is_sigmoid(const dpo4j_preference_loss_params& x) {
+  const dpo4j_preference& p = x.preference;
+  return p.terms == 1 && p.loss[0] == DPO4J_LOSS_SIGMOID && p.f_divergence_type == DPO4J_DIVERGENCE_REVERSE_KL && p.use_weighting == 0 &&
+         x.running_mean == nullptr;
+}
+
+// Makes the options of is_sigmoid() constants, so that the compiler leaves out all other losses.
+__device__ __forceinline__ void set_sigmoid(dpo4j_preference_loss_params& x) {
+  x.preference.terms = 1;
+  x.preference.loss[0] = DPO4J_LOSS_SIGMOID;
+  x.preference.f_divergence_type = DPO4J_DIVERGENCE_REVERSE_KL;
+  x.preference.use_weighting = 0;
+  x.running_mean = nullptr;
+}
+
+// SIGMOID: the kernel for is_sigmoid() has a sixth of the instructions of that for all losses. One warp cannot hide that it waits for
+// instructions, which in a training step it reads from L2, since all other kernels have run since the last call.
+template <bool SIGMOID>
 __global__ void __launch_bounds__(kWarp, 1) losses_of_few_pairs(dpo4j_preference_loss_params x, bool is_sorted) {
   const int lane = static_cast<int>(threadIdx.x);
   const bool exists = lane < x.pairs, has_metric = x.metrics != nullptr && lane < DPO4J_METRIC_KL;
   double metric_sum = 0, count = 0;
   if (has_metric) metric_sum = x.metrics[2 * lane], count = x.metrics[2 * lane + 1];
+  if constexpr (SIGMOID) {
+    set_sigmoid(x);
+    copy_inputs(x);
+  }
   const Pair pair = exists ? pair_at(x, lane) : Pair{0, 0, 0, 0, 1, 1};
   double shift = 0;
   if (x.running_mean != nullptr) {
@@ -249,7 +304,9 @@ __global__ void __launch_bounds__(kWarp, 1) losses_of_few_pairs(dpo4j_preference
   }
   Dual loss{0, 0, 0};
   if (exists) loss = loss_of_pair(x, lane, pair, batch_of(x, shift));
-  if (is_sorted) loss = loss + sorted_terms_of_lane(x, pair);
+  if constexpr (!SIGMOID) {
+    if (is_sorted) loss = loss + sorted_terms_of_lane(x, pair);
+  }
   if (exists) write_pair(x, lane, loss);
   if (x.metrics == nullptr) return;
   double sums[kPairSums] = {};
@@ -267,7 +324,7 @@ int run(const LaunchContext& context, const dpo4j_preference_loss_params& x) {
   const bool is_sorted = sorts(x.preference);
   const dim3 grid(x.pairs > 0 ? 1 : 0);
   if (x.pairs <= kWarp) {
-    return launch(context, losses_of_few_pairs, grid, dim3(kWarp), 0, x, is_sorted);
+    return launch(context, is_sigmoid(x) ? losses_of_few_pairs<true> : losses_of_few_pairs<false>, grid, dim3(kWarp), 0, x, is_sorted);
   }
   if (!is_sorted) return launch(context, losses_of_pairs<false>, grid, dim3(kThreads), 0, x, Orders{});
   return launch(context, losses_of_pairs<true>, grid, dim3(kThreads), 0, x, orders_in(x.workspace, x.pairs));
