@@ -116,8 +116,8 @@ inline Answers<int, 64>& resident_cluster_answers() {
   return answers;
 }
 
-// The number of clusters of such a launch that the device can run at the same time: the grid of a persistent kernel. Tests set it in the
-// context. Returns 0 or a cudaError_t.
+// The number of clusters of such a launch that the device can run at the same time: the grid of a persistent kernel. Without clusters, that
+// of blocks. Tests set it in the context. Returns 0 or a cudaError_t.
 template <class... Parameters>
 int resident_clusters(int* clusters, const LaunchContext& context, int cluster, void (*kernel)(Parameters...), dim3 block,
                       size_t shared_bytes) {
@@ -130,7 +130,15 @@ int resident_clusters(int* clusters, const LaunchContext& context, int cluster, 
   cudaLaunchConfig_t config = launch.config();
   config.numAttrs = 1;  // unlike a launch, this query needs a cluster size, even if it is 1
   cudaError_t error = launch.error();
-  if (error == cudaSuccess) error = cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
+  if (error == cudaSuccess && context.max_cluster_size > 1) {
+    error = cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
+  } else if (error == cudaSuccess) {
+    int multiprocessors = 0;
+    error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, context.ordinal);
+    if (error == cudaSuccess)
+      error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(clusters, kernel, static_cast<int>(block.x), shared_bytes);
+    *clusters *= multiprocessors;
+  }
   if (error != cudaSuccess) {
     cudaGetLastError();
     return error;

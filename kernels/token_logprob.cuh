@@ -44,19 +44,33 @@ struct Teams {
   int64_t width;  // columns of a slice; a multiple of kTile, so that every slice is 16-byte aligned
   int32_t count;
   int32_t threads;  // of a team
+  // The same in 16-byte vectors of stored elements: those of a slice, the whole ones of a row, and the columns after them. All of these are in
+  // the last slice.
+  int32_t slice_vectors, vectors, left;
   __device__ int32_t warps() const { return threads / kWarp; }
   __device__ int64_t begin(int32_t team) const { return team * width < vocabulary ? team * width : vocabulary; }
+  // The first vector of this thread in a slice, counted from the start of the row, and the end of the slice.
+  __device__ int32_t first_vector(int32_t team) const { return team * slice_vectors + thread_of_team(); }
+  __device__ int32_t end_vector(int32_t team) const { return (team + 1) * slice_vectors < vectors ? (team + 1) * slice_vectors : vectors; }
   template <class T>
   __device__ Slice<T> slice(int32_t team) const {
     return {begin(team), begin(team + 1)};
   }
 };
 
-inline Teams teams_of(int64_t vocabulary) {
-  constexpr int64_t kShort = 4096, kMedium = 65536;
-  if (vocabulary <= kShort) return {vocabulary, divide_up(vocabulary, kTile) * kTile, 1, 64};
-  const int32_t count = vocabulary <= kMedium ? 4 : 8;
-  return {vocabulary, divide_up(vocabulary, count * kTile) * kTile, count, kTeamThreads};
+// Up to 16384 columns are one slice, whose threads have up to four tiles each. With more slices, or more threads, many threads would have no
+// columns in their tile, and each slice would wait for memory again.
+inline Teams teams_of(int64_t vocabulary, int32_t element_bytes) {
+  const int32_t count = vocabulary <= 16384 ? 1 : vocabulary <= 65536 ? 4 : 8;
+  const int32_t threads = vocabulary <= 512 ? kWarp : vocabulary <= 4096 ? 64 : vocabulary <= 8192 ? 128 : kTeamThreads;
+  const int64_t width = divide_up(vocabulary, count * kTile) * kTile, per_vector = 16 / element_bytes;
+  return {vocabulary,
+          width,
+          count,
+          threads,
+          static_cast<int32_t>(width / per_vector),
+          static_cast<int32_t>(vocabulary / per_vector),
+          static_cast<int32_t>(vocabulary % per_vector)};
 }
 
 template <class Params>
@@ -166,9 +180,15 @@ struct Transformed {
   }
 };
 
+// The transform of one logit of a column, as it is stored.
+template <class L, class T>
+__device__ __forceinline__ float transform_stored(const L& transform, const T& stored, int64_t column) {
+  return transform(Vec<1>{{load_one(&stored)}}, column)[0];
+}
+
 template <class L, class T>
 __device__ __forceinline__ float transform_one(const L& transform, const T* row, int64_t column) {
-  return transform(Vec<1>{{load_one(row + column)}}, column)[0];
+  return transform_stored(transform, row[column], column);
 }
 
 // True for a row that is masked or whose target is beyond the vocabulary; `value` is then the value of all its results.

@@ -5,6 +5,8 @@
 //
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. A thread reads 16 bytes at a time and
 // writes 16 bytes, or 8 if logits are fp32 and the gradient has 16 bits. Share of the roofline: not yet measured on a GPU.
+#include <algorithm>
+
 #include "token_logprob_gradient.cuh"
 
 namespace dpo4j::cuda {
@@ -12,7 +14,7 @@ namespace {
 
 using namespace token_logprob;
 
-constexpr int kThreads = 256, kTilesPerThread = 2;
+constexpr int32_t kMaxThreads = 256, kTilesPerThread = 2;
 
 // Resident blocks per SM: the max that registers allow without a spill.
 template <class L>
@@ -29,32 +31,34 @@ __device__ __forceinline__ float load_here(const float* address) {
 #endif
 }
 
-// A block writes some columns of a row. It reads only its own elements of the row, so it may run in place.
+// A block writes some columns of a row. It reads only its own elements of the row, so it may run in place. It has as few warps as are needed for
+// one tile of the row per thread, and at most kMaxThreads threads.
 template <class Out, class T, class L>
-__global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
+__global__ void __launch_bounds__(kMaxThreads, kBlocks<L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
-  const int32_t target = x.targets[row];
+  const int32_t target = x.targets[row], threads = static_cast<int32_t>(blockDim.x);
   const float lse = load_here(x.lse + row), d_logprob = load_here(x.d_logprob + row);
   const int64_t logits_index = logits_row(x, row);
   Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
   float value;
   if (is_not_read(target, x.vocabulary, value)) {
-    store_all(d_logits, slice, kThreads, value);
+    store_all(d_logits, slice, threads, value);
     return;
   }
   const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
-  store_gradient(d_logits, RowInMemory<T>{logits}, L(x), slice, kThreads, target, lse, d_logprob);
+  store_gradient(d_logits, RowInMemory<T>{logits}, L(x), slice, threads, target, lse, d_logprob);
 }
 
 template <class Out, class T>
 int launch_backward(const LaunchContext& context, const dpo4j_token_logprob_backward_params& x) {
   constexpr int64_t kMaxBlocks = 65535;
-  const int64_t wanted = divide_up(x.vocabulary, kThreads * kTile * kTilesPerThread), blocks = wanted < kMaxBlocks ? wanted : kMaxBlocks;
+  const int64_t threads = std::min<int64_t>(kMaxThreads, divide_up(x.vocabulary, kWarp * kTile) * kWarp);
+  const int64_t wanted = divide_up(x.vocabulary, threads * kTile * kTilesPerThread), blocks = wanted < kMaxBlocks ? wanted : kMaxBlocks;
   const int64_t columns = divide_up(x.vocabulary, blocks * kTile) * kTile;
   return with_transform(x.transform, [&](auto transform) {
     return launch(context, backward<Out, T, typename decltype(transform)::Type>, dim3(x.rows, divide_up(x.vocabulary, columns)),
-                  dim3(kThreads), 0, x, columns);
+                  dim3(threads), 0, x, columns);
   });
 }
 

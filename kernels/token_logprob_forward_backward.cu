@@ -15,7 +15,7 @@
 // of the roofline: not yet measured on a GPU.
 #include "cluster.cuh"
 #include "token_logprob_gradient.cuh"
-#include "token_logprob_softmax.cuh"
+#include "token_logprob_rows.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -36,15 +36,23 @@ constexpr int kBlocks = L::kTransforms                     ? 2
                         : S::kStatistics || sizeof(T) == 4 ? 3
                                                            : 4;
 
+// Whether the first tile of the next row is loaded before the gradient of a row is written. With fp32, there are too few registers for it, and
+// twice the bytes are in flight without it.
+template <class Out, class T>
+constexpr bool kLoadsAhead = sizeof(T) == 2 && sizeof(Out) == 2;
+
 // A block's part of a row of logits. Vectors [begin, end) are kept in shared memory by accumulate(), in their storage type, and so is the
 // vector that the last columns of the vocabulary fill in part. All indices count from the start of the row. A thread reads what it kept.
 template <class T>
 struct HeldRow {
   static constexpr Access kAccess = Access::kPlain;
-  const T* logits;
+  const T* row;
   Packed16<T>* held;
   int32_t begin, end;
 
+  __device__ __forceinline__ const T* logits() const { return row; }
+  // The next row is loaded later: the barrier of the cluster would wait for it.
+  __device__ __forceinline__ const T* following() const { return nullptr; }
   __device__ __forceinline__ T* element(int64_t column) const {
     return reinterpret_cast<T*>(held) + (column - static_cast<int64_t>(begin) * kPer16Bytes<T>);
   }
@@ -53,72 +61,91 @@ struct HeldRow {
     if (i < (slice_end < end ? slice_end : end)) held[i - begin] = vector;
   }
   __device__ __forceinline__ void keep_one(int64_t column) const {
-    if (holds(column)) *element(column) = logits[column];
+    if (holds(column)) *element(column) = row[column];
   }
-  __device__ __forceinline__ Packed16<T> vector(int32_t i) const {
-    return i < end ? held[i - begin] : load_packed<Access::kOnce>(logits, i);
-  }
-  __device__ __forceinline__ float one(int64_t column) const { return load_one(holds(column) ? element(column) : logits + column); }
+  __device__ __forceinline__ Packed16<T> vector(int32_t i) const { return i < end ? held[i - begin] : load_packed<Access::kOnce>(row, i); }
+  __device__ __forceinline__ float one(int64_t column) const { return load_one(holds(column) ? element(column) : row + column); }
 };
 
-// A cluster reads a row and writes its gradient.
-template <class S, class Out, class T, class L>
-__global__ void __launch_bounds__(kTeamThreads* kBlocks<S, T, L>, 1)
-    forward_backward(dpo4j_token_logprob_forward_backward_params x, Teams teams, Share share) {
-  const int64_t row = blockIdx.x / share.blocks, logits_index = logits_row(x, row);
-  const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
-  const TeamRange range{first_team + static_cast<int32_t>(threadIdx.x / kTeamThreads), first_team + share.teams, share.beside};
-  Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
-  const auto each_slice = [&](auto act) {
-    for (int32_t team = range.first; team < range.end; team += range.step) act(teams.slice<T>(team));
-  };
-  float value;
-  if (is_not_read(target, x.vocabulary, value)) {
-    each_slice([&](const Slice<T>& slice) { store_all(d_logits, slice, teams.threads, value); });
-    if (rank == 0 && threadIdx.x == 0) write_all<S>(x, row, value);
-    return;
-  }
-
-  const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
-  const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
-  const L transform(x);
-  const float at_target = transform_one(transform, logits, target);
-  const auto vectors_of = [&](int64_t columns) { return static_cast<int32_t>(columns / kPer16Bytes<T>); };
-  const int32_t first_vector = vectors_of(first_team * teams.width);
-  DPO4J_DYNAMIC_SHARED(Packed16<T>, held);
-  const HeldRow<T> on_chip{logits, held, first_vector, first_vector + vectors_of(share.held)};
-
-  DPO4J_SHARED(S, warp_sums, [kMaxWarps]);
-  accumulate<S, T>(on_chip, transform, teams, range, target, [&](int32_t team, const S& thread_sums) {
-    const S sums = merge_lanes(thread_sums);
-    if (threadIdx.x % kWarp == 0) warp_sums[(team - first_team) * teams.warps() + thread_of_team() / kWarp] = sums;
-  });
-
-  DPO4J_SHARED(float, row_lse, [1]);
-  cluster_sync();  // the row has been read, and the sums of its warps are written
-  S sums = no_logits<S>();
-  if (threadIdx.x < kWarp) {
-    const int32_t block_warps = share.teams * teams.warps();
-    sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(warp_sums + i % block_warps, i / block_warps); });
-    if (threadIdx.x == 0) row_lse[0] = lse_of(sums);
-  }
-  __syncthreads();
-  // The second barrier only keeps the blocks of the cluster from exiting before others have read their sums. Warp 0 alone has read sums. It
-  // arrives before it stores results, because its arrival waits for all stores before it.
+// Arrives at the last barrier of the cluster, which only keeps its blocks from exiting before others have read their sums. Warp 0 alone has
+// read sums. It arrives before it stores results, because its arrival waits for all stores before it.
+__device__ __forceinline__ void arrive_at_end() {
   if (threadIdx.x < kWarp) {
     cluster_arrive();
   } else {
     cluster_arrive_relaxed();
   }
-  if (rank == 0 && threadIdx.x == 0) write_results(x, row, sums, at_target);
-
-  const float lse = row_lse[0];
-  each_slice([&](const Slice<T>& slice) { store_gradient(d_logits, on_chip, transform, slice, teams.threads, target, lse, d_logprob); });
-  cluster_wait();
 }
 
-constexpr int64_t kBlocksPerSm = 4, kBesides = 3 << 10;  // kBesides: bytes of shared memory of a block besides its part of the row
-static_assert(kMaxWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
+// A cluster reads one row and writes its gradient, or several short rows one after another. It waits for all its blocks once per row: then the
+// sums of the row are written. The sums of two rows are in shared memory by turns, because other blocks may still read those of a row while
+// this block writes those of the next. A thread overwrites only what it has kept itself, after it has written the gradient of it.
+template <class S, class Out, class T, class L>
+__global__ void __launch_bounds__(kTeamThreads* kBlocks<S, T, L>, 1)
+    forward_backward(dpo4j_token_logprob_forward_backward_params x, Teams teams, Share share) {
+  const BlockRows rows{blockIdx.x / share.blocks, gridDim.x / share.blocks};
+  const int32_t rank = cluster_rank(), first_team = rank * share.teams;
+  const TeamRange range{first_team + static_cast<int32_t>(threadIdx.x / kTeamThreads), first_team + share.teams, share.beside};
+  DPO4J_SHARED(ListedRow, listed, [kMaxRows + 1]);
+  DPO4J_SHARED(S, warp_sums, [2][kMaxWarps]);
+  DPO4J_SHARED(float, row_lse, [1]);
+  T at_target{};
+  const int32_t count = list_rows<S>(x, rows, rank == 0, listed, at_target);
+  const auto each_slice = [&](auto act) {
+    for (int32_t team = range.first; team < range.end; team += range.step) act(teams.slice<T>(team));
+  };
+  const T* const all = static_cast<const T*>(x.logits);
+  const auto logits_of = [&](int32_t place) { return all + listed[place].logits_row * x.logits_stride; };
+  const auto load_first = [&](int32_t place) {
+    return first_tile<HeldRow<T>::kAccess>(place < count ? logits_of(place) : nullptr, teams, range.first);
+  };
+  Tile<T> next = load_first(0);
+  for (int32_t k = 0; k < kMaxRows && rows.row(k) < x.rows; k++) {
+    float value;
+    const int64_t row = rows.row(k);
+    if (!is_not_read(x.targets[row], x.vocabulary, value)) continue;
+    Out* const d_row = static_cast<Out*>(x.d_logits) + logits_row(x, row) * x.d_logits_stride;
+    each_slice([&](const Slice<T>& slice) { store_all(d_row, slice, teams.threads, value); });
+  }
+
+  const L transform(x);
+  const auto vectors_of = [&](int64_t columns) { return static_cast<int32_t>(columns / kPer16Bytes<T>); };
+  const int32_t first_vector = vectors_of(first_team * teams.width), end_vector = first_vector + vectors_of(share.held);
+  DPO4J_DYNAMIC_SHARED(Packed16<T>, held);
+  for (int32_t place = 0; place < count; place++) {
+    const int32_t target = listed[place].target, k = listed[place].k;
+    const int64_t row = rows.row(k);
+    const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
+    const HeldRow<T> on_chip{logits_of(place), held, first_vector, end_vector};
+    S* const row_sums = warp_sums[place % 2];
+    accumulate<S>(on_chip, next, transform, teams, range, target, [&](int32_t team, const S& thread_sums) {
+      const S sums = merge_lanes(thread_sums);
+      if (threadIdx.x % kWarp == 0) row_sums[(team - first_team) * teams.warps() + thread_of_team() / kWarp] = sums;
+    });
+    cluster_sync();  // the row has been read, and the sums of its warps are written
+    if constexpr (kLoadsAhead<Out, T>) next = load_first(place + 1);
+    S sums = no_logits<S>();
+    if (threadIdx.x < kWarp) {
+      const int32_t block_warps = share.teams * teams.warps();
+      sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(row_sums + i % block_warps, i / block_warps); });
+      if (threadIdx.x == 0) row_lse[0] = lse_of(sums);
+    }
+    __syncthreads();
+    if (place + 1 == count) arrive_at_end();
+    if (rank == 0 && static_cast<int32_t>(threadIdx.x) == k) {
+      write_results(x, row, sums, transform_stored(transform, at_target, target));
+    }
+    const float lse = row_lse[0];
+    Out* const d_row = static_cast<Out*>(x.d_logits) + listed[place].logits_row * x.d_logits_stride;
+    each_slice([&](const Slice<T>& slice) { store_gradient(d_row, on_chip, transform, slice, teams.threads, target, lse, d_logprob); });
+    if constexpr (!kLoadsAhead<Out, T>) next = load_first(place + 1);
+  }
+  if (count > 0) cluster_wait();
+}
+
+constexpr int64_t kBlocksPerSm = 4, kBesides = 6 << 10;  // kBesides: bytes of shared memory of a block besides its part of the row
+static_assert((2 * kMaxWarps * sizeof(StatisticsSums)) + (kMaxRows * sizeof(ListedRow)) + 1024 < kBesides,
+              "the sums of warps, the rows, and what the system reserves");
 
 // Chooses the min cluster size at which four blocks fit in the shared memory of an SM, so that other blocks read and write while one waits
 // for its cluster. If four do not fit even with the max cluster size, a block uses all the shared memory that a block may have.
@@ -146,13 +173,20 @@ int32_t beside_of(const LaunchContext& context, const Share& share, int64_t elem
 
 template <class S, class Out, class T>
 int launch_both(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
-  const Teams teams = teams_of(x.vocabulary);
+  const Teams teams = teams_of(x.vocabulary, sizeof(T));
   return with_transform(x.transform, [&](auto transform) {
     using L = typename decltype(transform)::Type;
     Share share = share_of(context, teams, sizeof(T));
     share.beside = beside_of(context, share, sizeof(T), kBlocks<S, T, L>);
-    return launch_clusters(context, share.blocks, forward_backward<S, Out, T, L>, dim3(x.rows * share.blocks),
-                           dim3(teams.threads * share.beside), share.held * sizeof(T), x, teams, share);
+    const dim3 block(teams.threads * share.beside);
+    const size_t shared_bytes = share.held * sizeof(T);
+    const auto kernel = forward_backward<S, Out, T, L>;
+    int resident = 0;
+    const int error =
+        has_short_rows(x.vocabulary, sizeof(T)) ? resident_clusters(&resident, context, share.blocks, kernel, block, shared_bytes) : 0;
+    if (error != cudaSuccess) return error;
+    const dim3 grid(groups_of_rows(x.rows, resident) * share.blocks);
+    return launch_clusters(context, share.blocks, kernel, grid, block, shared_bytes, x, teams, share);
   });
 }
 
@@ -171,7 +205,7 @@ int run(const LaunchContext& context, const dpo4j_token_logprob_forward_backward
 }
 
 bool token_logprob_holds_row(const LaunchContext& context, int64_t vocabulary) {
-  const Teams teams = teams_of(vocabulary);
+  const Teams teams = teams_of(vocabulary, sizeof(float));
   const Share share = share_of(context, teams, sizeof(float));
   return share.held == share.teams * teams.width;
 }

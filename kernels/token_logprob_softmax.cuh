@@ -159,51 +159,66 @@ struct TeamRange {
   int32_t first, end, step;
 };
 
-// A row that accumulate() reads from memory and does not keep.
+// A row that a block reads. After the last one, logits_row is -1.
+struct ListedRow {
+  int64_t logits_row;
+  int32_t target;
+  int32_t k;  // which of the block's rows it is
+};
+
+// A row that accumulate() reads from memory and does not keep; the thread reads the row that is listed after it next.
 template <class T>
 struct ReadOnce {
   static constexpr Access kAccess = Access::kOnce;
-  const T* logits;
+  const T* all;  // the logits of all rows
+  int64_t stride;
+  const ListedRow* listed;  // in shared memory
+  __device__ __forceinline__ const T* logits() const { return all + listed[0].logits_row * stride; }
+  __device__ __forceinline__ const T* following() const { return listed[1].logits_row < 0 ? nullptr : all + listed[1].logits_row * stride; }
   __device__ __forceinline__ void keep(const Packed16<T>&, int32_t, int32_t) const {}
   __device__ __forceinline__ void keep_one(int64_t) const {}
 };
 
+// The first tile of this thread in a slice of a row; -inf if there is no row.
+template <Access A, class T>
+__device__ __forceinline__ Tile<T> first_tile(const T* logits, const Teams& teams, int32_t team) {
+  return load_tile<T>(teams.first_vector(team), logits != nullptr ? teams.end_vector(team) : 0, teams.threads,
+                      [&](int32_t i) { return load_packed<A>(logits, i); });
+}
+
 // Accumulates this thread's columns of some slices of a row, and calls done(team, sums) after each slice. Calls row.keep(vector, i, end) with
 // every vector that it reads, i counted from the start of the row and `end` that of the slice, and row.keep_one(column) for every column
-// after the last whole vector. The next tile is loaded while one is processed, also that of the next slice. So loads are in flight while
-// done() merges the lanes of a slice.
+// after the last whole vector. The next tile is loaded while one is processed, also that of the next slice and of the following row. So
+// loads are in flight while done() merges the lanes of a slice. `next` is the first tile of this row, and then of the following.
 template <class S, class T, class L, class Row, class Done>
-__device__ __forceinline__ void accumulate(const Row& row, const L& transform, const Teams& teams, TeamRange range, int32_t target,
-                                           Done done) {
-  constexpr int32_t kElements = kPer16Bytes<T>, kVectors = Tile<T>::kVectors;
-  const int32_t team_vectors = static_cast<int32_t>(teams.width / kElements), vectors = static_cast<int32_t>(teams.vocabulary / kElements);
-  const auto load = [&](int32_t i) { return load_packed<Row::kAccess>(row.logits, i); };
-  const auto end_of = [&](int32_t team) { return (team + 1) * team_vectors < vectors ? (team + 1) * team_vectors : vectors; };
-  int32_t i = range.first * team_vectors + thread_of_team(), end = end_of(range.first);
-  Tile<T> next = load_tile<T>(i, end, teams.threads, load);
+__device__ __forceinline__ void accumulate(const Row& row, Tile<T>& next, const L& transform, const Teams& teams, TeamRange range,
+                                           int32_t target, Done done) {
+  constexpr int32_t kVectors = Tile<T>::kVectors;
+  const int32_t stride = kVectors * teams.threads;
+  const T* from = row.logits();
+  int32_t i = teams.first_vector(range.first);
   for (int32_t team = range.first; team < range.end; team += range.step) {
     S sums = no_logits<S>();
-    const int32_t slice_end = end;
-    bool is_in_slice;
-    do {  // a slice without a vector for this thread adds a tile of -inf, which changes nothing
+    const int32_t slice_end = teams.end_vector(team);
+    // Adds the tile that has been loaded, which begins at vector `current`, and loads the one at vector i.
+    const auto step = [&](int32_t current, int32_t end) {
       const Tile<T> tile = next;
-      const int32_t current = i;
-      i += kVectors * teams.threads;
-      is_in_slice = i < slice_end;
-      if (!is_in_slice) {
-        const int32_t following = team + range.step;
-        i = following * team_vectors + thread_of_team();
-        end = following < range.end ? end_of(following) : 0;
-      }
-      next = load_tile<T>(i, end, teams.threads, load);
+      next = load_tile<T>(i, end, teams.threads, [&](int32_t vector) { return load_packed<Row::kAccess>(from, vector); });
 #pragma unroll
       for (int k = 0; k < kVectors; k++) row.keep(tile.vectors[k], current + k * teams.threads, slice_end);
       add_tile<T>(sums, tile, transform, current, teams.threads, static_cast<uint32_t>(target));
-    } while (is_in_slice);
-    const int64_t column = static_cast<int64_t>(vectors) * kElements + thread_of_team();
-    if (column < teams.vocabulary && column >= team * teams.width && column < (team + 1) * teams.width) {
+    };
+    int32_t current = i;
+    for (i += stride; i < slice_end; current = i, i += stride) step(current, slice_end);
+    const int32_t coming = team + range.step < range.end ? team + range.step : range.first;
+    if (team + range.step >= range.end) from = row.following();
+    i = teams.first_vector(coming);
+    step(current, from != nullptr ? teams.end_vector(coming)
+                                  : 0);  // a slice without a vector for this thread adds a tile of -inf, which changes nothing
+    if (team == teams.count - 1 && thread_of_team() < teams.left) {
+      const int64_t column = static_cast<int64_t>(teams.vectors) * kPer16Bytes<T> + thread_of_team();
       row.keep_one(column);
-      add_logit(sums, transform_one(transform, row.logits, column), column < target);
+      add_logit(sums, transform_one(transform, row.logits(), column), column < target);
     }
     done(team, sums);
   }

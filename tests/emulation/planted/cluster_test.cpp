@@ -290,6 +290,8 @@ void an_a100_has_no_clusters() {
   Position* out = device<Position>(4);
   CHECK(context().max_cluster_size == 1 && context().shared_bytes == 163 << 10);
   CHECK(launch_clusters(context(), 2, positions, 4, 1, 0, out) == cudaErrorInvalidClusterSize);
+  int blocks = -1;
+  CHECK(dpo4j::cuda::resident_clusters(&blocks, context(), 1, positions, dim3(32), 0) == cudaSuccess && blocks == 4);
   CHECK(run(2, positions, 4, 1, out) == cudaErrorInvalidClusterSize);
   CHECK(launch_clusters(context(), 1, positions, 4, 1, 0, out) == cudaSuccess);
   for (int block = 0; block < 4; block++) CHECK(out[block].rank == 0 && out[block].size == 1);

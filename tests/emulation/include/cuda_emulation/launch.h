@@ -63,6 +63,13 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameter
 
 // One resident block per SM, whatever its registers and shared memory.
 template <class... Parameters>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(Parameters...), int, size_t) {
+  cuda_emulation::count_occupancy();
+  *blocks = 1;
+  return cudaSuccess;
+}
+
+template <class... Parameters>
 cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, void (*)(Parameters...), const cudaLaunchConfig_t* config) {
   cuda_emulation::count_occupancy();
   if (config->numAttrs == 0) return cudaErrorInvalidClusterSize;  // the real library needs a cluster size

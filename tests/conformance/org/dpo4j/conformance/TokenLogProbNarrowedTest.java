@@ -48,8 +48,8 @@ class TokenLogProbNarrowedTest {
      */
     @OnEachDevice
     void twoBlocks(On on) {
-        TokenLogProbCall call = TokenLogProbCall.random(3, 14_003, 4);
-        check(on, call.withTargets(5_000, 13_998, 14_002), false);
+        TokenLogProbCall call = TokenLogProbCall.random(3, 18_003, 4);
+        check(on, call.withTargets(5_000, 17_998, 18_002), false);
     }
 
     /** Rows of one block and of eight. */
@@ -63,9 +63,9 @@ class TokenLogProbNarrowedTest {
     /** Statistics, and a transform, have more registers and so fewer teams side by side. */
     @OnEachDevice
     void statisticsAndTransforms(On on) {
-        TokenLogProbCall call = TokenLogProbCall.random(2, 14_003, 4);
+        TokenLogProbCall call = TokenLogProbCall.random(2, 18_003, 4);
         check(on, call, true);
-        check(on, call.withTransform(LogitTransform.random(14_003, 1, 0.5, 30)), false);
+        check(on, call.withTransform(LogitTransform.random(18_003, 1, 0.5, 30)), false);
     }
 
     /** A narrowed gradient needs a row on chip, and forward and backward in one call. */

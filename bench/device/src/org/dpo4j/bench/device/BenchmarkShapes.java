@@ -11,6 +11,8 @@ final class BenchmarkShapes {
             shapes(
                     "rows 8192, vocabulary 32000, logits BF16",
                     "rows 8192, vocabulary 32000, logits F32",
+                    "rows 16384, vocabulary 8192, logits BF16",
+                    "rows 16384, vocabulary 2048, logits BF16",
                     "rows 16384, vocabulary 128256, logits BF16",
                     "rows 16384, vocabulary 128256, logits BF16, masked half",
                     "rows 16384, vocabulary 128256, logits F32",
@@ -29,6 +31,7 @@ final class BenchmarkShapes {
             shapes(
                     "rows 5, vocabulary 208, logits BF16",
                     "rows 5, vocabulary 208, logits F32",
+                    "rows 9, vocabulary 520, logits BF16",
                     "rows 8, vocabulary 208, logits F32, masked half"));
 
     static final Shapes ROWS = onGpu(
