@@ -105,8 +105,10 @@ class LayerNormBackwardTest {
             double[] w = size.row(weight, 0);
             Sum weights = new Sum(initialWeight, size);
             Sum biases = new Sum(initialBias, size);
+            double[] means = mean.values();
+            double[] rstds = rstd.values();
             for (int row = 0; row < size.rows(); row++) {
-                Moments moments = new Moments(mean.values()[row], rstd.values()[row]);
+                Moments moments = new Moments(means[row], rstds[row]);
                 double[] d = size.row(dOut, row);
                 weights.add(ReferenceLayerNorm.backwardWeight(d, size.row(x, row), moments));
                 biases.add(d);

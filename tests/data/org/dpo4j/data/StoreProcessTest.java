@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
@@ -16,9 +17,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Stores of 32,000 pairs of 500 tokens: 64 MB, in JVMs with a heap of 56 MB. */
+/** Stores of 20,000 pairs of 500 tokens: 40 MB, in JVMs with a heap of 36 MB. */
 class StoreProcessTest {
-    private static final int PAIRS = 32_000;
+    private static final int PAIRS = 20_000;
     private static final int PROMPT = 100;
     private static final int COMPLETION = 200;
 
@@ -47,15 +48,15 @@ class StoreProcessTest {
     }
 
     private static String repeated(int id, int count, CRC32 checksum) {
-        for (int i = 0; i < count; i++) {
-            checksum.update(id);
-        }
+        byte[] ids = new byte[count];
+        Arrays.fill(ids, (byte) id);
+        checksum.update(ids);
         return "[" + (id + ",").repeat(count - 1) + id + "]";
     }
 
     private Process start(String... before) throws IOException {
         List<String> command = TestJvm.command(StoreProcess.class.getName(), rows.toString(), cache.toString());
-        command.add(1, "-Xmx56m");
+        command.add(1, "-Xmx36m");
         command.addAll(0, List.of(before));
         return new ProcessBuilder(command).redirectErrorStream(true).start();
     }
@@ -96,10 +97,10 @@ class StoreProcessTest {
         assertThat(Files.size(cache.resolve(files(".rows").get(0)))).isGreaterThan(PAIRS * 500L * Integer.BYTES);
     }
 
-    /** As on a full disk, a write fails: here a file may have 20 MB at most. */
+    /** As on a full disk, a write fails: here a file may have 20 MB at most, or half of it if blocks of ulimit have 512 bytes. */
     @Test
     void aWriteThatFailsSaysWhatToDo() throws IOException, InterruptedException {
-        Process failed = start("sh", "-c", "ulimit -f 40000 && exec \"$@\"", "sh"); // 20 or 40 MB
+        Process failed = start("sh", "-c", "ulimit -f 20000 && exec \"$@\"", "sh");
         assertThat(output(failed))
                 .containsPattern(
                         "the token store in " + cache + " cannot be written \\(File too large, after [0-9]+ MB\\);"
