@@ -1,10 +1,12 @@
 // lm_head_exponentials: log-probs as lm_head_forward computes them, with the same bits, and the exponentials of the softmax, from which two
 // matrix products make the gradients of hidden states and weight. Hopper only (sm_90a).
 //
-//   E[row, j]   = 2^(c x_j - offset)                                  x_j = x . w_j, c = scale log2(e); S = sum over j of 2^(c x_j - offset)
-//   E[row, t]   = -(sum over j != t of 2^(c x_j - offset)) = S expm1(logprob)     t: the target
+//   z_j         = y_j = scale (x . w_j + b_j), or cap tanh(y_j / cap)
+//   E[row, j]   = 2^(c z_j - offset) dz_j/dy_j                        c = log2(e); S = sum over j of 2^(c z_j - offset)
+//   E[row, t]   = -(sum over j != t of 2^(c z_j - offset)) dz_t/dy_t = S expm1(logprob) dz_t/dy_t     t: the target
 //   factor[row] = -scale / S
-//   d logprob / d x_j = factor[row] E[row, j]
+//   dz_j/dy_j   = 1, or 1 - (z_j / cap)^2
+//   d logprob / d (x . w_j) = factor[row] E[row, j]
 //
 // Never materialised: logits and their gradient. E is bf16, which has the range of exponents of fp32. So the offset of a row need not be its
 // maximum, which is known only at the end of the row: it is an integer near the target's logit, which a dot product gives before. With it, the
@@ -13,11 +15,12 @@
 // E times weights does not overflow. The bits of a row depend neither on other rows nor on whether the products run twice, because equal
 // offsets give equal bits.
 //
-//   choose_offsets()  a warp per row: the dot product of the row and the weight of its target
-//   products()        as in lm_head_forward; the epilogue also converts and stores (RowStore)
-//   merge()           lse, logprob, factor, and the offset of a row whose S is too large
-//   products()        ends at once unless there is such a row
-//   store_targets()   E[row, t]
+//   choose_offsets()    a warp per row: the dot product of the row and the weight of its target
+//   products()          as in lm_head_forward; the epilogue also converts and stores (RowStore)
+//   merge()             lse, logprob, factor, and the offset of a row whose S is too large
+//   products()          ends at once unless there is such a row
+//   store_targets()     E[row, t]
+//   merge_statistics()  if statistics are asked for: lm_head_statistics_sm90a.cuh
 //
 // The target's element is stored instead of its exponential, because 1 - p of a probable target would lose its digits. E of a masked row is
 // 0, whatever its hidden state, and its factor is 0.
@@ -26,9 +29,10 @@
 // Share of the roofline: not yet measured on a GPU.
 //
 // Errors: bf16 rounds E by at most 2^-8, as it would round a gradient. The fp32 arithmetic before it adds less than 2^-16: two exponentials
-// (2^-22 each), their exponents up to 126 in fp32 (126 ln 2 2^-24 each), and a product. Exponentials below 2^-126 are 0: less than 2^-62 of
-// p_j, since S is above 2^-64. The error of the logits is that of lm_head_forward.
+// (2^-22 each), their exponents up to 126 in fp32 (126 ln 2 2^-24 each), and two products. Exponentials below 2^-126 are 0: less than 2^-62 of
+// p_j, since S is above 2^-64. With a cap, dz/dy has an absolute error below 2^-20. The error of the logits is that of lm_head_forward.
 #include "lm_head_products_sm90a.cuh"
+#include "lm_head_statistics_sm90a.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -54,6 +58,12 @@ __device__ __forceinline__ float dot(const __nv_bfloat16* a, const __nv_bfloat16
   return warp_sum(sum);
 }
 
+// z of a column, from its product.
+__device__ __forceinline__ float logit_of(const Problem& problem, float product, int32_t column) {
+  const float y = (product + (problem.bias == nullptr ? 0 : problem.bias[column])) * problem.scale;
+  return problem.cap == 0 || y == -INFINITY ? y : capped(y, problem.cap, 1 / problem.cap);
+}
+
 // A row without a target of the vocabulary gets +inf.
 constexpr int kRowsPerBlock = 8;
 
@@ -68,17 +78,18 @@ __global__ void __launch_bounds__(kWarp* kRowsPerBlock)
   if (target >= 0 && target < x.vocabulary) {
     const auto *hidden = static_cast<const __nv_bfloat16*>(x.hidden) + row * x.hidden_stride,
                *weight = static_cast<const __nv_bfloat16*>(x.weight) + target * x.weight_stride;
-    offset = rintf(dot(hidden, weight, x.hidden_width, lane) * problem.to_base_2) + kTargetPower;
+    const float z = logit_of(problem, dot(hidden, weight, x.hidden_width, lane), target);
+    offset = rintf(z * kLog2E) + kTargetPower;
   }
   if (lane == 0) problem.stored.offsets[row] = offset;
 }
 
 // Other architectures compile an empty kernel; has_kernel() makes sure that it is never launched.
-template <int CLUSTER>
+template <int CLUSTER, class K>
 __global__ void __launch_bounds__(kThreads, 1)
     products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  products_of_block<CLUSTER, false, true>(hidden, weight, problem);
+  products_of_block<CLUSTER, K>(hidden, weight, problem);
 #endif
 }
 
@@ -103,8 +114,9 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(dpo4j_lm_head_expo
     atomicExch(state.repeats, 1u);
   }
   const double sum = sums.sum * exp2(static_cast<double>(sums.maximum) - offset);
-  x.factors[row] = static_cast<float>(-x.scale / sum);
-  state.at_target[row] = static_cast<float>(sum * expm1(logprob));
+  x.factors[row] = static_cast<float>(-x.transform.scale / sum);
+  const double t = x.transform.cap == 0 ? 0 : static_cast<double>(problem.at_target[row]) / x.transform.cap;
+  state.at_target[row] = static_cast<float>(sum * expm1(logprob) * (1 - t * t));
 }
 
 constexpr int kThreadsOfTargets = 256;
@@ -121,6 +133,7 @@ dpo4j_lm_head_forward_params forward_of(const dpo4j_lm_head_exponentials_params&
   dpo4j_lm_head_forward_params forward{};
   forward.logprob = x.logprob;
   forward.lse = x.lse;
+  forward.statistics = x.statistics;
   forward.workspace = x.workspace;
   forward.hidden = x.hidden;
   forward.hidden_stride = x.hidden_stride;
@@ -130,13 +143,18 @@ dpo4j_lm_head_forward_params forward_of(const dpo4j_lm_head_exponentials_params&
   forward.weight_stride = x.weight_stride;
   forward.vocabulary = x.vocabulary;
   forward.hidden_width = x.hidden_width;
-  forward.transform.scale = x.scale;
+  forward.transform = x.transform;
   forward.dtype = x.dtype;
   return forward;
 }
 
+template <class K>
 int launch_products(const LaunchContext& context, int cluster, const dpo4j_lm_head_forward_params& x, const Problem& problem) {
-  return lm_head_forward::launch_products(context, cluster, cluster == 2 ? products<2> : products<1>, x, problem);
+  return lm_head_forward::launch_products(context, cluster, cluster == 2 ? products<2, K> : products<1, K>, x, problem);
+}
+
+int launch_products(const LaunchContext& context, int cluster, const dpo4j_lm_head_forward_params& x, const Problem& problem) {
+  return for_kind<true>(x, [&](auto kind) { return launch_products<decltype(kind)>(context, cluster, x, problem); });
 }
 
 }  // namespace
@@ -149,7 +167,7 @@ int run(const LaunchContext& context, const dpo4j_lm_head_exponentials_params& x
   const dpo4j_lm_head_forward_params forward = forward_of(x);
   const int cluster = cluster_of(context, x.rows);
   Problem problem = problem_of(forward, cluster);
-  float* const offsets = problem.at_target + x.rows;
+  auto* const offsets = reinterpret_cast<float*>(static_cast<unsigned char*>(x.workspace) + workspace_bytes(x.rows, x.vocabulary));
   const RowState state{offsets + x.rows, reinterpret_cast<uint32_t*>(offsets + 2 * x.rows)};
   problem.stored = {static_cast<__nv_bfloat16*>(x.exponentials), x.exponentials_stride, offsets, nullptr};
 
@@ -161,8 +179,10 @@ int run(const LaunchContext& context, const dpo4j_lm_head_exponentials_params& x
   }
   problem.stored.repeats = state.repeats;
   if (error == cudaSuccess) error = launch_products(context, cluster, forward, problem);
-  if (error != cudaSuccess) return error;
-  return launch(context, store_targets, dim3(divide_up(x.rows, kThreadsOfTargets)), dim3(kThreadsOfTargets), 0, x, state.at_target);
+  if (error == cudaSuccess) {
+    error = launch(context, store_targets, dim3(divide_up(x.rows, kThreadsOfTargets)), dim3(kThreadsOfTargets), 0, x, state.at_target);
+  }
+  return error == cudaSuccess ? launch_statistics(context, x, problem) : error;
 }
 
 }  // namespace dpo4j::cuda

@@ -16,10 +16,13 @@
 // Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay in L2)) and 16 rows ceil(vocabulary / 256). FLOPs: 2 rows
 // vocabulary hidden_width. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 //
+// Statistics need five more numbers per row and tile, and four more instructions per element: lm_head_statistics_sm90a.cuh.
+//
 // Errors: tensor cores truncate when they accumulate. So the relative error of a logit is about hidden_width / 16 * 2^-25, towards 0: 1e-4
 // nat for logits that differ by 13 at width 4096. This holds for every product on these tensor cores. Exponentials and sums add less than
 // 2e-6 nat.
 #include "lm_head_products_sm90a.cuh"
+#include "lm_head_statistics_sm90a.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -27,11 +30,11 @@ namespace {
 using namespace lm_head_forward;
 
 // Other architectures compile an empty kernel; has_kernel() makes sure that it is never launched.
-template <int CLUSTER, bool TRANSFORMED>
+template <int CLUSTER, class K>
 __global__ void __launch_bounds__(kThreads, 1)
     products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  products_of_block<CLUSTER, TRANSFORMED, false>(hidden, weight, problem);
+  products_of_block<CLUSTER, K>(hidden, weight, problem);
 #endif
 }
 
@@ -46,25 +49,21 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(dpo4j_lm_head_forw
   x.logprob[row] = is_read ? static_cast<float>(sums.logprob(problem, problem.at_target[row])) : otherwise;
 }
 
-template <int CLUSTER>
-int launch_products(const LaunchContext& context, const dpo4j_lm_head_forward_params& x, const Problem& problem) {
-  const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0;
-  return transformed ? lm_head_forward::launch_products(context, CLUSTER, products<CLUSTER, true>, x, problem)
-                     : lm_head_forward::launch_products(context, CLUSTER, products<CLUSTER, false>, x, problem);
+template <class K>
+int launch_products(const LaunchContext& context, int cluster, const dpo4j_lm_head_forward_params& x, const Problem& problem) {
+  return lm_head_forward::launch_products(context, cluster, cluster == 2 ? products<2, K> : products<1, K>, x, problem);
 }
 
 }  // namespace
 
-size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
-  return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));
-}
+size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) { return lm_head_forward::workspace_bytes(rows, vocabulary); }
 
 int run(const LaunchContext& context, const dpo4j_lm_head_forward_params& x) {
   const int cluster = cluster_of(context, x.rows);
   const Problem problem = problem_of(x, cluster);
-  const int error = cluster == 2 ? launch_products<2>(context, x, problem) : launch_products<1>(context, x, problem);
-  if (error != cudaSuccess) return error;
-  return launch(context, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
+  int error = for_kind<false>(x, [&](auto kind) { return launch_products<decltype(kind)>(context, cluster, x, problem); });
+  if (error == cudaSuccess) error = launch(context, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
+  return error == cudaSuccess ? launch_statistics(context, x, problem) : error;
 }
 
 }  // namespace dpo4j::cuda

@@ -133,7 +133,7 @@ __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Proble
 }
 
 // The loop of a consumer: multiplies and reduces tile after tile. `group` is 0 or 1.
-template <int CLUSTER, bool TRANSFORMED, bool STORES>
+template <int CLUSTER, class K>
 __device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, TileIterator it, uint32_t rank,
                                int group) {
   const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
@@ -141,21 +141,21 @@ __device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const
   ConsumerState state;
   for (uint32_t tiles = 0; it.is_valid(); it.advance(), tiles++) {
     const int64_t row_of_tile = (int64_t{it.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
-    const Fragment<STORES> fragment(problem, row_of_tile + warp * 16 + lane / 4, it.vocabulary_tile(), lane);
+    const Fragment<K> fragment(problem, row_of_tile + warp * 16 + lane / 4, it.vocabulary_tile(), lane);
     if (has_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
     float d[kAccumulators];
     multiply<CLUSTER>(d, problem, barriers, stages, group, state, lane, [&](int32_t step) {
       if (has_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
     });
-    if constexpr (TRANSFORMED) fragment.transform(d, problem);
+    if constexpr (K::kTransformed) fragment.transform(d, problem);
     fragment.reduce(d, problem);
   }
 }
 
-// The kernel, for clusters of CLUSTER blocks. STORES: exponentials too.
-template <int CLUSTER, bool TRANSFORMED, bool STORES>
+// The kernel, for clusters of CLUSTER blocks.
+template <int CLUSTER, class K>
 __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, const Problem& problem) {
-  if constexpr (STORES) {
+  if constexpr (K::kStores) {
     if (problem.stored.repeats != nullptr && *problem.stored.repeats == 0) return;  // every thread of the grid reads the same word
   }
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
@@ -188,7 +188,7 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
     }
   } else {
     take_registers<kConsumerRegisters>();
-    multiply_tiles<CLUSTER, TRANSFORMED, STORES>(problem, barriers, stages, it, rank, threadIdx.x / kWarpgroup - 1);
+    multiply_tiles<CLUSTER, K>(problem, barriers, stages, it, rank, threadIdx.x / kWarpgroup - 1);
   }
   if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still multicast into this one's memory and arrive at its barriers
 }

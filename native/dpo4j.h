@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 23
+#define DPO4J_ABI_VERSION 24
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -633,6 +633,7 @@ DPO4J_API const char* dpo4j_lm_head_forward_lacks(const dpo4j_context*, int32_t 
 typedef struct dpo4j_lm_head_forward_params {
   float* logprob;     /* f32[rows] */
   float* lse;         /* f32[rows] */
+  float* statistics;  /* f32[rows, DPO4J_TOKEN_STATISTICS], or null */
   void* workspace;    /* dpo4j_lm_head_forward_workspace_bytes; contents undefined before and after */
   const void* hidden; /* hidden states [rows,hidden_width]; a masked row has no effect */
   int64_t hidden_stride;
@@ -647,8 +648,8 @@ typedef struct dpo4j_lm_head_forward_params {
 } dpo4j_lm_head_forward_params;
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob and lse of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for logits of
-   -inf or NaN. */
+/* logprob, lse and statistics of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for
+   logits of -inf or NaN. The bits of logprob and lse do not depend on statistics. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, const dpo4j_lm_head_forward_params* params);
 
 /* ---- lm_head_exponentials: lm_head_forward, and the exponentials of the softmax for the backward pass -------------------------------- */
@@ -660,6 +661,7 @@ DPO4J_API const char* dpo4j_lm_head_exponentials_lacks(const dpo4j_context*, int
 typedef struct dpo4j_lm_head_exponentials_params {
   float* logprob;     /* f32[rows] */
   float* lse;         /* f32[rows] */
+  float* statistics;  /* f32[rows, DPO4J_TOKEN_STATISTICS], or null */
   float* factors;     /* f32[rows]; 0 in masked rows */
   void* exponentials; /* [rows,vocabulary rounded up to 8]; 0 beyond the vocabulary, and in masked rows */
   int64_t exponentials_stride;
@@ -672,12 +674,12 @@ typedef struct dpo4j_lm_head_exponentials_params {
   int64_t weight_stride;
   int64_t vocabulary;
   int64_t hidden_width;
-  float scale;   /* of logits, above 0: z = scale x */
+  dpo4j_logit_transform transform;
   int32_t dtype; /* of exponentials, hidden and weight */
 } dpo4j_lm_head_exponentials_params;
 
 DPO4J_API size_t dpo4j_lm_head_exponentials_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob and lse with the bits of lm_head_forward, and d logprob[row] / d x[row,j] = factors[row] exponentials[row,j]. The exponentials of a
+/* logprob, lse and statistics with the bits of lm_head_forward, and d logprob[row] / d x[row,j] = factors[row] exponentials[row,j]. The exponentials of a
    row share a power of two, so the sizes of factors differ between rows. */
 DPO4J_API int32_t dpo4j_lm_head_exponentials(dpo4j_context*, const dpo4j_lm_head_exponentials_params* params);
 

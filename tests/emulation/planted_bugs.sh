@@ -320,7 +320,7 @@ plant activation "" ActivationTest#forwardOfNarrowRows tanh_for_erf none 'out of
 plant activation "" ActivationTest#backwardOfNarrowRows no_slope none 'd_x of .*GELU.*, expected' 's/fmaf(v\[k\], s.slope, s.value)/s.value/'
 plant activation "" ActivationTest#backwardOfNarrowRows gate_left_out none 'd_x of .*, expected' 's/dx\[k\] \*= up\[k\]/(void)up/'
 
-head_headers='lm_head_forward_sm90a.cuh lm_head_products_sm90a.cuh'
+head_headers='lm_head_forward_sm90a.cuh lm_head_products_sm90a.cuh lm_head_statistics_sm90a.cuh'
 head_plant() { plant lm_head_forward_sm90a "$head_headers" 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
 head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 head_plant no_last_wait none 'row [0-9]+ .*NaN|before its products have ended' '/wgmma_wait<0>();/d'
@@ -334,6 +334,12 @@ head_plant wrong_parity none 'deadlock in block|row [0-9]+ .*NaN' 's/state.parit
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
+statistics_plant() { plant lm_head_forward_sm90a "$head_headers" "LmHeadForwardTest#$1" "$2" none "$3" "$4"; } # TEST NAME EXPECTATION SED
+statistics_plant theFirstOfEqualLogitsIsTheHit equal_in_an_earlier_tile 'row [0-9]+' 's/(is_before \&\& of_tile.rival == at_target)/false/'
+statistics_plant theFirstOfEqualLogitsIsTheHit equal_in_its_own_tile 'row [0-9]+' 's/(x == at_target \&\& column(n) < target)/false/'
+statistics_plant columnsThatDoNotExist columns_counted 'statistics of row [0-9]+ .*, expected|row [0-9]+ .*NaN' 's/if (!(total > -INFINITY))/if (false)/'
+statistics_plant shapesOfSeveralTiles entropy_not_moved 'statistics of row [0-9]+ .*, expected' 's/weighted = factor \* (weighted + sum \* distance)/weighted = factor * weighted/'
+
 exponentials_plant() { plant lm_head_exponentials_sm90a "$head_headers" "LmHeadExponentialsTest#$1" "$2" none "$3" "$4"; } # TEST NAME EXPECTATION SED
 exponentials_plant shapesAroundATile other_half 'gradient of row .*, expected' 's/is_odd_ ? low : high, 1/is_odd_ ? high : low, 1/'
 exponentials_plant shapesAroundATile columns_of_odd_lanes 'gradient of row .*, expected' 's/lane % 2 \* 8 + lane % 4/lane % 4/'
@@ -342,6 +348,8 @@ exponentials_plant shapesAroundATile target_left_out 'gradient of row .*, expect
 exponentials_plant targetsThatAreNearlyCertain one_minus_p 'gradient of row .*, expected' 's/expm1(logprob)/(__bfloat162float(__float2bfloat16_rn(exp(logprob))) - 1)/'
 exponentials_plant targetsOfHardlyAnyProbability never_repeated 'row [0-9]+ .*NaN' '/atomicExch(state.repeats/d'
 exponentials_plant targetsOfHardlyAnyProbability offset_not_kept 'row [0-9]+ .*NaN' '/^    problem.stored.offsets.row. = offset;/d'
+exponentials_plant scaleBiasAndCap no_slope 'gradient of row .*, expected' 's/return e \* power_ \* fmaf(-t, t, 1.0f);/return e * power_;/'
+exponentials_plant scaleBiasAndCap no_slope_of_the_target 'gradient of row .*, expected' 's/expm1(logprob) \* (1 - t \* t)/expm1(logprob)/'
 exponentials_plant maskedRowsAndTargetsBeyondTheVocabulary masked_row_stored 'exponentials of row .*NaN' '/if (is_zero_) four/d'
 
 attention_plant() {

@@ -4,11 +4,9 @@ import java.nio.DoubleBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
-import java.util.stream.IntStream;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
@@ -91,6 +89,7 @@ final class ExpectedTokenLogProb {
         final double[] off;
         final double logSum;
         private final int target;
+        private final ExpectedStatistics expected;
         private double @Nullable [][] numbers;
         private double @Nullable [][] statistics;
 
@@ -98,9 +97,9 @@ final class ExpectedTokenLogProb {
             this.target = target;
             z = transform.z(logits);
             logSum = ReferenceTokenLogProb.logSum(z);
-            double lse = ReferenceTokenLogProb.maximum(z) + logSum;
-            p = Arrays.stream(z).map(each -> Math.exp(each - lse)).toArray();
             off = Arrays.stream(z).map(transform::errorOfZ).toArray();
+            expected = ExpectedStatistics.of(z, off, target);
+            p = expected.p();
         }
 
         static Seen of(LogitTransform transform, double[] logits, int target) {
@@ -115,7 +114,7 @@ final class ExpectedTokenLogProb {
             if (numbers == null) {
                 numbers = new double[][] {
                     {ReferenceTokenLogProb.forward(z, target), ReferenceTokenLogProb.lse(z)},
-                    {Tolerance.logProb(z, target) + ofLogProb(target), Tolerance.lse(z) + ofLse()}
+                    {Tolerance.logProb(z, target) + expected.ofLogProb(), Tolerance.lse(z) + expected.ofLse()}
                 };
             }
             return numbers;
@@ -124,64 +123,9 @@ final class ExpectedTokenLogProb {
         /** The same for the statistics. */
         double[][] statistics() {
             if (statistics == null) {
-                Statistic[] all = Statistic.values();
-                statistics = new double[2][all.length];
-                for (int i = 0; i < all.length; i++) {
-                    statistics[0][i] = switch (all[i]) {
-                        case ENTROPY -> ReferenceTokenLogProb.entropy(z);
-                        case HIT -> ReferenceTokenLogProb.hit(z, target);
-                        case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(z);
-                        case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(z, target);
-                    };
-                    statistics[1][i] = allowed(all[i], z, target) + of(all[i], target);
-                }
+                statistics = new double[][] {expected.values(), expected.allowed()};
             }
             return statistics;
-        }
-
-        /**
-         * Error of the lse that the error of z causes, to first order. {@link #weighted} adds 1 % for the remainder.
-         */
-        double ofLse() {
-            return weighted(j -> p[j]);
-        }
-
-        double ofLogProb(int target) {
-            return off[target] + ofLse();
-        }
-
-        double weighted(IntToDoubleFunction weight) {
-            return 1.01
-                    * IntStream.range(0, z.length)
-                            .mapToDouble(j -> off[j] == 0 ? 0 : weight.applyAsDouble(j) * off[j])
-                            .sum();
-        }
-
-        double of(Statistic statistic, int target) {
-            return switch (statistic) {
-                case ENTROPY -> {
-                    double entropy = ReferenceTokenLogProb.entropy(z);
-                    yield weighted(j -> p[j] == 0 ? 0 : p[j] * Math.abs(Math.log(p[j]) + entropy));
-                }
-                case HIT -> closest(target) <= 2 * Arrays.stream(off).max().orElse(0) && off[target] > 0 ? 1 : 0;
-                case MEAN_LOGIT ->
-                    Arrays.stream(off).sum()
-                            / Arrays.stream(z).filter(Double::isFinite).count();
-                case LOG_WEIGHT -> {
-                    double squares = Arrays.stream(p).map(each -> each * each).sum();
-                    yield ofLogProb(target) + 2 * ofLse() + 2 * weighted(j -> p[j] * p[j] / squares);
-                }
-            };
-        }
-
-        /** Distance between the target's z and the maximum z of the other columns. */
-        private double closest(int target) {
-            double other = IntStream.range(0, z.length)
-                    .filter(j -> j != target)
-                    .mapToDouble(j -> z[j])
-                    .max()
-                    .orElse(0);
-            return Math.abs(z[target] - other);
         }
     }
 
@@ -194,16 +138,6 @@ final class ExpectedTokenLogProb {
             double[][] statistics = seen.statistics();
             Expect.near(what + " statistics", left.statisticsRow(row), statistics[0], i -> statistics[1][i]);
         }
-    }
-
-    /** How far a statistic of a row may differ from the exact one. */
-    static double allowed(Statistic statistic, double[] logits, int target) {
-        return switch (statistic) {
-            case ENTROPY -> Tolerance.entropy(logits);
-            case HIT -> 0;
-            case MEAN_LOGIT -> Tolerance.meanLogit(logits);
-            case LOG_WEIGHT -> Tolerance.logWeight(logits, target);
-        };
     }
 
     private void gradient(String what, int row, int target) {

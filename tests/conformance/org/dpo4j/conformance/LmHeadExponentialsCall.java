@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadExponentials;
@@ -33,14 +34,18 @@ record LmHeadExponentialsCall(LmHeadForwardCall forward) {
     /** Results of a call, as numbers and as bits. A row of exponentials has {@link #columns} elements. */
     record Left(double[] logprob, double[] lse, double[] factors, double[] exponentials, Bits bits) {}
 
-    record Bits(long[] logprob, long[] lse, long[] factors, long[] exponentials) {}
+    record Bits(long[] logprob, long[] lse, long[] statistics, long[] factors, long[] exponentials) {}
 
     static LmHeadExponentialsCall random(int rows, int vocabulary, int width, double spread) {
         return new LmHeadExponentialsCall(LmHeadForwardCall.random(rows, vocabulary, width, spread));
     }
 
-    LmHeadExponentialsCall withScale(float scale) {
-        return new LmHeadExponentialsCall(forward.withTransformation(scale, 0));
+    LmHeadExponentialsCall withTransformation(float scale, float cap) {
+        return new LmHeadExponentialsCall(forward.withTransformation(scale, cap));
+    }
+
+    LmHeadExponentialsCall withBias(double... bias) {
+        return new LmHeadExponentialsCall(forward.withBias(bias));
     }
 
     LmHeadExponentialsCall withTargets(int... targets) {
@@ -70,24 +75,33 @@ record LmHeadExponentialsCall(LmHeadForwardCall forward) {
      */
     @Nullable
     Left run(On on) {
+        return run(on, true);
+    }
+
+    @Nullable
+    Left run(On on, boolean hasStatistics) {
         int rows = forward.rows();
         int vocabulary = forward.vocabulary();
         int stride = columns() + forward.gap();
         try (Tensors tensors = new Tensors(on)) {
             Tensor logprob = tensors.output("logprob", DType.F32, 1, rows);
             Tensor lse = tensors.output("lse", DType.F32, 1, rows);
+            Tensor statistics =
+                    tensors.output("statistics", DType.F32, hasStatistics ? rows : 0, TokenLogProb.STATISTICS);
             Tensor factors = tensors.output("factors", DType.F32, 1, rows);
             Tensor exponentials = tensors.output("exponentials", DType.BF16, rows, columns(), stride);
             Tensor x = tensors.input("hidden", DType.BF16, rows, forward.width(), forward.stride(), forward.hidden());
             Tensor w = tensors.input(
                     "weight", DType.BF16, vocabulary, forward.width(), forward.stride(), forward.weight());
             Tensor t = tensors.input("targets", forward.targets());
-            Transform transform = forward.inputs().transform().on(0);
+            double[] biases = forward.inputs().transform().bias();
+            Tensor bias = biases == null ? null : tensors.vector("bias", DType.F32, biases);
+            Transform transform = forward.inputs().transform().on(bias == null ? 0 : bias.address());
             Tensor workspace = tensors.workspace(LmHeadExponentials.workspaceBytes(rows, vocabulary));
             Head head = new Head(w.address(), forward.stride(), vocabulary, forward.width(), transform, DType.BF16);
             Consumer<Device> call = device -> LmHeadExponentials.forward(
                     device,
-                    new TokenResults(logprob.address(), lse.address()),
+                    new TokenResults(logprob.address(), lse.address(), hasStatistics ? statistics.address() : 0),
                     new Exponentials(exponentials.address(), stride, factors.address()),
                     workspace.address(),
                     new HiddenRows(x.address(), forward.stride(), t.address(), rows),
@@ -102,12 +116,12 @@ record LmHeadExponentialsCall(LmHeadForwardCall forward) {
                     lse.values(),
                     factors.values(),
                     exponentials.values(),
-                    new Bits(logprob.bits(), lse.bits(), factors.bits(), exponentials.bits()));
+                    new Bits(logprob.bits(), lse.bits(), statistics.bits(), factors.bits(), exponentials.bits()));
         }
     }
 
     /**
-     * Runs the call and checks that log-probs and lse have the bits of {@code lm_head_forward}, which {@link
+     * Runs the call and checks that log-probs, lse and statistics have the bits of {@code lm_head_forward}, which {@link
      * LmHeadForwardTest} compares with the reference, and the gradients of all rows.
      */
     void check(On on) {
@@ -119,6 +133,7 @@ record LmHeadExponentialsCall(LmHeadForwardCall forward) {
         if (same != null) {
             Expect.sameBits("logprob", left.bits.logprob, same.logprobBits());
             Expect.sameBits("lse", left.bits.lse, same.lseBits());
+            Expect.sameBits("statistics", left.bits.statistics, same.statisticsBits());
         }
         for (int row = 0; row < forward.rows(); row++) {
             checkRow(left, row);
@@ -151,15 +166,38 @@ record LmHeadExponentialsCall(LmHeadForwardCall forward) {
         for (int j = 0; j < vocabulary; j++) {
             boolean isTarget = j == target(row);
             double p = Math.exp(logits[j] - lse);
-            double ofLogits = isTarget ? ofLogProb : forward.logitError(row, j) + ofLse;
+            double slope = slope(logits[j]);
+            double ofLogits = isTarget ? ofLogProb : ofLogit(row, j) + ofLse;
             double ofP = Math.min(1, p * Math.expm1(1.01 * ofLogits));
             actual[j] = factor * exponentials[j];
-            expected[j] = scale * (isTarget ? -Math.expm1(logprob) : -p);
-            allowed[j] = scale * ofP
-                    + OF_EXPONENTIAL * (Math.abs(expected[j]) + scale * ofP)
+            double byZ = isTarget ? -Math.expm1(logprob) : -p;
+            expected[j] = scale * slope * byZ;
+            double ofExpected = scale * (slope * ofP + Math.abs(byZ) * ofSlope(ofLogit(row, j)));
+            allowed[j] = ofExpected
+                    + OF_EXPONENTIAL * (Math.abs(expected[j]) + ofExpected)
                     + 4 * Tolerance.U * Math.abs(expected[j])
                     + scale * FLUSHED;
         }
         Expect.near("gradient of " + what, actual, expected, j -> allowed[j]);
+    }
+
+    private double ofLogit(int row, int j) {
+        double bias = forward.inputs().transform().bias() == null
+                ? 0
+                : forward.inputs().transform().bias()[j];
+        return Double.isFinite(bias) ? forward.logitError(row, j) : 0;
+    }
+
+    /** dz / dy of z = cap tanh(y / cap), from z. */
+    private double slope(double z) {
+        double cap = (float) forward.inputs().transform().cap();
+        double t = cap == 0 || Double.isInfinite(z) ? 0 : z / cap; // at -inf the exponential is 0
+        return 1 - t * t;
+    }
+
+    /** The error of the slope: of its fp32 arithmetic, and by that of y; its derivative is below 0.77 / cap. */
+    private double ofSlope(double ofLogit) {
+        double cap = forward.inputs().transform().cap();
+        return cap == 0 ? 0 : 0x1p-20 + 0.77 / cap * ofLogit;
     }
 }

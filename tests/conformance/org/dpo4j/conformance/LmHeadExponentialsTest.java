@@ -1,20 +1,14 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadExponentialsCall.Bits;
 import org.dpo4j.conformance.LmHeadExponentialsCall.Left;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.TokenLogProb.TokenResults;
-import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadExponentials;
-import org.dpo4j.kernels.head.LmHeadExponentials.Exponentials;
-import org.dpo4j.kernels.head.LmHeadForward.Head;
-import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
@@ -44,10 +38,40 @@ class LmHeadExponentialsTest {
 
     @OnEachDevice
     @Tag("small")
-    void scales(On on) {
+    void scaleBiasAndCap(On on) {
         LmHeadExponentialsCall call = LmHeadExponentialsCall.random(6, 300, 40, 3);
-        call.withScale(0.0625f).check(on);
-        call.withScale(7).check(on);
+        LmHeadExponentialsCall biased = call.withBias(new Draw(8).normal(300, 2));
+        call.withTransformation(0.0625f, 0).check(on);
+        call.withTransformation(7, 0).check(on);
+        call.withTransformation(1, 30).check(on);
+        call.withTransformation(3, 0.5f).check(on); // most logits are near the cap, where the slope is near 0
+        biased.check(on);
+        biased.withTransformation(0.3f, 5).check(on);
+    }
+
+    /** Columns that a bias of -inf excludes have gradient 0, with a cap too. */
+    @OnEachDevice
+    @Tag("small")
+    void columnsThatDoNotExist(On on) {
+        double[] bias = new double[700];
+        Arrays.fill(bias, 0, 300, Double.NEGATIVE_INFINITY);
+        LmHeadExponentialsCall call =
+                LmHeadExponentialsCall.random(3, 700, 24, 3).withBias(bias).withTargets(699, 300, 310);
+        call.check(on);
+        call.withTransformation(1, 30).check(on);
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void statisticsChangeNoOtherBits(On on) {
+        LmHeadExponentialsCall call = LmHeadExponentialsCall.random(5, 600, 24, 35);
+        for (LmHeadExponentialsCall each : List.of(call, call.withTransformation(1, 30))) {
+            Left with = each.run(on);
+            Left without = each.run(on, false);
+            for (int row = 0; with != null && without != null && row < 5; row++) {
+                same(each, without.bits(), row, with.bits(), row);
+            }
+        }
     }
 
     /** The target has nearly all of the probability, so its gradient is far below the rounding of its probability. */
@@ -157,31 +181,13 @@ class LmHeadExponentialsTest {
                 Arrays.copyOfRange(others.exponentials(), other * columns, (other + 1) * columns));
     }
 
-    @OnEachDevice
-    @Tag("small")
-    void transformsAndStatisticsAreRefused(On on) {
-        refused(on, new TokenResults(0, 0), new Transform(16, 1, 0), "bias or a cap");
-        refused(on, new TokenResults(0, 0), new Transform(0, 1, 30), "bias or a cap");
-        refused(on, new TokenResults(0, 0, 16), Transform.NONE, "statistics");
-    }
-
-    private static void refused(On on, TokenResults results, Transform transform, String word) {
-        Head head = new Head(0, 16, 9, 12, transform, DType.BF16);
-        HiddenRows rows = new HiddenRows(0, 16, 0, 0);
-        assertThatThrownBy(() ->
-                        LmHeadExponentials.forward(on.device(), results, new Exponentials(0, 16, 0), 0, rows, head))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("lm_head_exponentials")
-                .hasMessageContaining(word);
-    }
-
-    /** 16 bytes per row beside the 8 per row and 256 columns of lm_head_forward, of which 4 are its own. */
+    /** 12 bytes per row beside those of lm_head_forward, which are 28 per row and 256 columns, and 4 per row. */
     @OnEachDevice
     @Tag("small")
     void workspaceGrowsWithRowsAndVocabulary(On on) {
         if (LmHeadExponentials.lacks(on.device(), DType.BF16).isEmpty()) {
-            assertThat(LmHeadExponentials.workspaceBytes(1000, 300)).isBetween(1000 * 28L, 1000 * 28L + 255);
-            assertThat(LmHeadExponentials.workspaceBytes(1000, 513)).isBetween(1000 * 36L, 1000 * 36L + 255);
+            assertThat(LmHeadExponentials.workspaceBytes(1000, 300)).isBetween(1000 * 68L, 1000 * 68L + 255);
+            assertThat(LmHeadExponentials.workspaceBytes(1000, 513)).isBetween(1000 * 96L, 1000 * 96L + 255);
         }
     }
 }

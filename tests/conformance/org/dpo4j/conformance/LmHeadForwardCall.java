@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadForward;
@@ -23,8 +24,14 @@ import org.jspecify.annotations.Nullable;
  */
 record LmHeadForwardCall(LmHeadCall inputs, int gap) {
 
-    /** Results of a call: log-probs and lses, as numbers and as bits. */
-    record Left(double[] logprob, double[] lse, long[] logprobBits, long[] lseBits) {}
+    /** Results of a call: log-probs, lses and statistics, as numbers and as bits. Without statistics, those are empty. */
+    record Left(
+            double[] logprob,
+            double[] lse,
+            double[] statistics,
+            long[] logprobBits,
+            long[] lseBits,
+            long[] statisticsBits) {}
 
     /** Hidden rows are N(0, 1), and weights are such that logits are N(0, {@code spread}). */
     static LmHeadForwardCall random(int rows, int vocabulary, int width, double spread) {
@@ -100,10 +107,17 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
      */
     @Nullable
     Left run(On on) {
+        return run(on, true);
+    }
+
+    @Nullable
+    Left run(On on, boolean hasStatistics) {
         int rows = rows();
         try (Tensors tensors = new Tensors(on)) {
             Tensor logprob = tensors.output("logprob", DType.F32, 1, rows);
             Tensor lse = tensors.output("lse", DType.F32, 1, rows);
+            Tensor statistics =
+                    tensors.output("statistics", DType.F32, hasStatistics ? rows : 0, TokenLogProb.STATISTICS);
             Tensor x = tensors.input("hidden", DType.BF16, rows, width(), stride(), hidden());
             Tensor w = tensors.input("weight", DType.BF16, vocabulary(), width(), stride(), weight());
             double[] biases = inputs.transform().bias();
@@ -114,7 +128,7 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
             Head head = new Head(w.address(), stride(), vocabulary(), width(), transform, DType.BF16);
             Consumer<Device> call = device -> LmHeadForward.forward(
                     device,
-                    new TokenResults(logprob.address(), lse.address()),
+                    new TokenResults(logprob.address(), lse.address(), hasStatistics ? statistics.address() : 0),
                     workspace.address(),
                     new HiddenRows(x.address(), stride(), t.address(), rows),
                     head);
@@ -123,7 +137,8 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
                 return null;
             }
             tensors.run(call);
-            return new Left(logprob.values(), lse.values(), logprob.bits(), lse.bits());
+            return new Left(
+                    logprob.values(), lse.values(), statistics.values(), logprob.bits(), lse.bits(), statistics.bits());
         }
     }
 
@@ -176,19 +191,25 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
 
     /**
      * Runs the call and checks every row: masked rows, rows whose target is beyond the vocabulary, and the others
-     * within their bound or {@code max}, whichever is less.
+     * within their bound, or log-prob and lse within {@code max} if that is less. Without statistics they have the same bits.
      */
     void check(On on, double max) {
         Left left = run(on);
-        if (left == null) {
+        Left without = run(on, false);
+        if (left == null || without == null) {
             return;
         }
+        Expect.sameBits("logprob without statistics", without.logprobBits, left.logprobBits);
+        Expect.sameBits("lse without statistics", without.lseBits, left.lseBits);
         for (int row = 0; row < rows(); row++) {
             String what = "row %d of %d, vocabulary %d, width %d".formatted(row, rows(), vocabulary(), width());
             double[] actual = {left.lse[row], left.logprob[row]};
+            double[] statistics = Arrays.copyOfRange(
+                    left.statistics, row * TokenLogProb.STATISTICS, (row + 1) * TokenLogProb.STATISTICS);
             if (targets()[row] < 0 || targets()[row] >= vocabulary()) {
                 double all = targets()[row] < 0 ? 0 : Double.NaN;
                 Expect.exactly(what, actual, new double[] {all, all});
+                Expect.exactly("statistics of " + what, statistics, new double[] {all, all, all, all});
                 continue;
             }
             double[] logits = logits(row);
@@ -197,6 +218,13 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
             };
             double[] allowed = {lseError(row, logits), logprobError(row, logits)};
             Expect.near("lse, log-prob of " + what, actual, expected, i -> Math.min(allowed[i], max));
+            double[] off = new double[vocabulary()];
+            for (int j = 0; j < off.length; j++) {
+                off[j] = Double.isFinite(logits[j]) ? logitError(row, j) : 0;
+            }
+            ExpectedStatistics exact = ExpectedStatistics.of(logits, off, targets()[row]);
+            double[] ofStatistics = exact.allowed();
+            Expect.near("statistics of " + what, statistics, exact.values(), i -> ofStatistics[i]);
         }
     }
 

@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadForwardCall.Left;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
@@ -145,6 +147,31 @@ class LmHeadForwardTest {
         }
     }
 
+    /** Of equal logits the first is the argmax, in the target's tile of 256 columns and in another. */
+    @OnEachDevice
+    @Tag("small")
+    void theFirstOfEqualLogitsIsTheHit(On on) {
+        LmHeadForwardCall call = LmHeadForwardCall.random(6, 600, 8, 1).withTargets(0, 1, 7, 256, 300, 599);
+        Arrays.fill(call.weight(), 0.5);
+        hits(call, on, 1, 0, 0, 0, 0, 0);
+        double[] bias = new double[600];
+        Arrays.fill(bias, 256, 600, 1);
+        hits(call.withBias(bias), on, 0, 0, 0, 1, 0, 0);
+        bias[7] = 1;
+        hits(call.withBias(bias), on, 0, 0, 1, 0, 0, 0);
+        bias[599] = 2;
+        hits(call.withBias(bias).withTransformation(0.5f, 4), on, 0, 0, 0, 0, 0, 1);
+    }
+
+    private static void hits(LmHeadForwardCall call, On on, double... expected) {
+        Left left = call.run(on);
+        for (int row = 0; left != null && row < expected.length; row++) {
+            assertThat(left.statistics()[TokenLogProb.STATISTICS * row + Statistic.HIT.ordinal()])
+                    .as("row %d", row)
+                    .isEqualTo(expected[row]);
+        }
+    }
+
     /** Columns that a bias of -inf excludes: whole tiles, and all columns. */
     @OnEachDevice
     @Tag("small")
@@ -155,11 +182,13 @@ class LmHeadForwardTest {
         call.withBias(bias).withTargets(699, 300, 5).check(on);
         Arrays.fill(bias, 300, 699, NONE);
         call.withBias(bias).withTargets(699, 699, 0).check(on);
+        call.withBias(bias).withTransformation(1, 30).withTargets(699, 699, 0).check(on);
         Arrays.fill(bias, NONE);
         Left left = call.withBias(bias).run(on);
         if (left != null) {
             assertThat(left.lse()).containsOnly(NONE);
             assertThat(left.logprob()).containsOnly(Double.NaN);
+            assertThat(left.statistics()[Statistic.MEAN_LOGIT.ordinal()]).isNaN();
         }
     }
 
@@ -188,7 +217,15 @@ class LmHeadForwardTest {
             assertThat(left.logprobBits()[row])
                     .as("log-prob of row %d", order[row])
                     .isEqualTo(together.logprobBits()[order[row]]);
+            Expect.sameBits(
+                    "statistics of row " + order[row],
+                    statistics(left.statisticsBits(), row),
+                    statistics(together.statisticsBits(), order[row]));
         }
+    }
+
+    private static long[] statistics(long[] bits, int row) {
+        return Arrays.copyOfRange(bits, TokenLogProb.STATISTICS * row, TokenLogProb.STATISTICS * (row + 1));
     }
 
     @OnEachDevice
@@ -201,15 +238,15 @@ class LmHeadForwardTest {
     }
 
     /**
-     * The workspace has 8 bytes per row and 256 columns of the vocabulary, and 4 bytes per row for the target's logit,
-     * as the top comment of the kernel says.
+     * The workspace has 28 bytes per row and 256 columns of the vocabulary, of which 20 are for statistics, and 4 bytes per row
+     * for the target's logit.
      */
     @OnEachDevice
     @Tag("small")
     void workspaceGrowsWithRowsAndVocabulary(On on) {
         if (LmHeadForward.isSupported(on.device(), DType.BF16)) {
-            assertThat(LmHeadForward.workspaceBytes(1000, 300)).isBetween(1000 * 20L, 1000 * 20L + 255);
-            assertThat(LmHeadForward.workspaceBytes(1000, 513)).isBetween(1000 * 28L, 1000 * 28L + 255);
+            assertThat(LmHeadForward.workspaceBytes(1000, 300)).isBetween(1000 * 60L, 1000 * 60L + 255);
+            assertThat(LmHeadForward.workspaceBytes(1000, 513)).isBetween(1000 * 88L, 1000 * 88L + 255);
         }
     }
 }

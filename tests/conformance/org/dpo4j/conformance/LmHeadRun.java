@@ -124,8 +124,7 @@ final class LmHeadRun implements AutoCloseable {
         bias = biases == null ? null : tensors.vector("bias", DType.F32, biases);
         logprob = tensors.output("logprob", DType.F32, 1, rows);
         lse = tensors.output("lse", DType.F32, 1, rows);
-        statistics =
-                tensors.output("statistics", DType.F32, path == Path.EXPONENTIALS ? 0 : rows, TokenLogProb.STATISTICS);
+        statistics = tensors.output("statistics", DType.F32, rows, TokenLogProb.STATISTICS);
         dHidden = way == Way.FORWARD
                 ? tensors.input("d_hidden", dtype, rows, hidden, new double[rows * hidden])
                 : tensors.output("d_hidden", dtype, rows, hidden);
@@ -159,7 +158,7 @@ final class LmHeadRun implements AutoCloseable {
         return of(on, call, way, chunkRows, before, Path.LOGITS);
     }
 
-    /** The same on a path. On EXPONENTIALS there are no statistics: they are left as they were. */
+    /** The same on a path. */
     static Left of(On on, LmHeadCall call, Way way, int chunkRows, Path path) {
         return of(on, call, way, chunkRows, WeightBefore.NUMBERS, path);
     }
@@ -212,8 +211,7 @@ final class LmHeadRun implements AutoCloseable {
     }
 
     private TokenResults results() {
-        return new TokenResults(
-                logprob.address(), lse.address(), plan.path() == Path.EXPONENTIALS ? 0 : statistics.address());
+        return new TokenResults(logprob.address(), lse.address(), statistics.address());
     }
 
     private HeadGradients gradients() {

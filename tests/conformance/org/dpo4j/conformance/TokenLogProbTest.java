@@ -213,7 +213,7 @@ class TokenLogProbTest {
             int at = 2 + statistic.ordinal();
             actual[at] = left.statistics()[statistic.ordinal()];
             expected[at] = Golden.number(each.get(statistic.name().toLowerCase(Locale.ROOT)));
-            allowed[at] = ExpectedTokenLogProb.allowed(statistic, logits, target);
+            allowed[at] = ExpectedStatistics.allowed(statistic, logits, target);
         }
         Expect.near("logprob, lse, statistics of " + each, actual, expected, i -> allowed[i]);
     }

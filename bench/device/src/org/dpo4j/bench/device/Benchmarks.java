@@ -91,6 +91,18 @@ final class Benchmarks {
                     Roofline.products(LmHeadBenchmark::threeProducts),
                     LmHeadBenchmark::forwardBackwardOfExponentials,
                     FUSED_HEAD),
+            computing(
+                    "lm_head_exponentials_statistics",
+                    LmHeadBenchmark::flopsForward,
+                    Roofline.products(LmHeadBenchmark::logitsProduct),
+                    LmHeadBenchmark::exponentialsAndStatistics,
+                    FUSED_HEAD),
+            computing(
+                    "lm_head_exponentials_frozen",
+                    s -> 2 * LmHeadBenchmark.flopsForward(s),
+                    Roofline.products(LmHeadBenchmark::twoProducts),
+                    LmHeadBenchmark::frozenOfExponentials,
+                    FUSED_HEAD),
             logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
             logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),

@@ -9,6 +9,7 @@ import java.util.Map;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.model.LoadProgress;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
@@ -23,7 +24,8 @@ import org.dpo4j.train.Precision;
  * The trainer's optimizer step, {@link DpoSteps}, with CUDA graphs if the device has them. It packs pairs on the host,
  * and computes micro-batches forward and backward, the gradient norm and AdamW. The log-probs of the reference are
  * computed before. {@code layout shared} computes a prompt once, {@code layout plain} once for each completion. The
- * gate checks that the loss of the first step is ln 2 and its rewards are 0.
+ * gate checks that the loss of the first step is ln 2 and its rewards are 0, and that the head takes the path of exponentials if the
+ * device has its kernels.
  */
 final class DpoStepBenchmark implements AutoCloseable {
     /** With gradients of norm 1, this rate hardly changes random weights. */
@@ -31,9 +33,14 @@ final class DpoStepBenchmark implements AutoCloseable {
 
     private final Model model;
     private final DpoSteps steps;
+    private final HeadPlan.Path expectedPath;
 
     private DpoStepBenchmark(Fixture fixture) {
         Shape shape = fixture.shape();
+        ModelShape sizes = ModelShape.of(shape);
+        expectedPath = HeadPlan.on(
+                        fixture.device(), HeadPlan.Use.TRAINING, sizes.vocabulary(), sizes.hidden(), fixture.dtype())
+                .path();
         List<PreferencePair> pairs = pairs(fixture);
         // The check comes before gigabytes of weights are written.
         memory(fixture, pairs).check(fixture.device().availableBytes());
@@ -138,6 +145,11 @@ final class DpoStepBenchmark implements AutoCloseable {
         for (String reward : List.of("rewards/chosen", "rewards/rejected")) {
             gate.value(reward, 0, metrics.getOrDefault(reward, Double.NaN), 0);
         }
+        gate.value(
+                "path of the head " + steps.headPath(),
+                expectedPath.ordinal(),
+                steps.headPath().ordinal(),
+                0);
         double norm = metrics.getOrDefault("grad_norm", Double.NaN);
         gate.value("gradient norm, which is finite and above 0,", 1, norm > 0 && norm < 1e30 ? 1 : 0, 0);
     }

@@ -4,6 +4,7 @@ import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
@@ -20,7 +21,8 @@ import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 
 /**
  * Log-probs without gradients, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and forward and
- * backward in chunks, which takes three products, and of which the first writes the gradient of the weight. Hidden states are normal(0, 1), weights normal(0, 0.02).
+ * backward in chunks, which takes three products, and of which the first writes the gradient of the weight, or two if the weight is
+ * frozen. Hidden states are normal(0, 1), weights normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -37,7 +39,7 @@ final class LmHeadBenchmark {
     final Operand dX;
     final Operand dWeight;
 
-    private LmHeadBenchmark(Fixture fixture, boolean hasBackward) {
+    private LmHeadBenchmark(Fixture fixture, Use use) {
         this.fixture = fixture;
         dtype = fixture.dtype();
         rows = fixture.count("rows");
@@ -49,30 +51,40 @@ final class LmHeadBenchmark {
         logprob = fixture.zeros(DType.F32, rows);
         lse = fixture.zeros(DType.F32, rows);
         scale = fixture.normal(DType.F32, 1, rows);
-        dX = fixture.zeros(hasBackward ? x.count() : 0);
-        dWeight = fixture.zeros(DType.F32, hasBackward ? weight.count() : 0);
+        dX = fixture.zeros(use == Use.FORWARD ? 0 : x.count());
+        dWeight = fixture.zeros(DType.F32, use == Use.TRAINING ? weight.count() : 0);
     }
 
     /** Log-probs by {@link LmHeadForward}, which keeps no logits in memory. */
     static Prepared forward(Fixture fixture) {
         refuseWithout(LmHeadForward.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_forward");
-        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, Use.FORWARD);
         long workspace = fixture.workspace(LmHeadForward.workspaceBytes(head.rows, head.vocabulary));
         return new Prepared(turn -> head.fused(turn, workspace), gate -> new LmHeadCheck(head, gate).forward());
     }
 
     /** Log-probs and exponentials by {@link LmHeadExponentials}, of as many rows as a chunk of training has. */
     static Prepared exponentials(Fixture fixture) {
+        return exponentials(fixture, false);
+    }
+
+    /** The same with statistics, as a step of DPO computes them for its metrics. */
+    static Prepared exponentialsAndStatistics(Fixture fixture) {
+        return exponentials(fixture, true);
+    }
+
+    private static Prepared exponentials(Fixture fixture, boolean hasStatistics) {
         refuseWithout(LmHeadExponentials.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_exponentials");
-        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, Use.FORWARD);
         long stride = (head.vocabulary + 7) / 8 * 8;
+        Operand statistics = fixture.zeros(DType.F32, hasStatistics ? (long) head.rows * TokenLogProb.STATISTICS : 0);
         Operand factors = fixture.zeros(DType.F32, head.rows);
         Operand stored = fixture.zeros(head.rows * stride);
         long workspace = fixture.workspace(LmHeadExponentials.workspaceBytes(head.rows, head.vocabulary));
         return new Prepared(
                 turn -> LmHeadExponentials.forward(
                         fixture.device(),
-                        head.results(turn, 0),
+                        hasStatistics ? head.withStatistics(turn, statistics) : head.results(turn, 0),
                         new Exponentials(stored.at(turn), stride, factors.at(turn)),
                         workspace,
                         new HiddenRows(head.x.at(turn), head.hidden, head.targets.at(turn), head.rows),
@@ -81,6 +93,9 @@ final class LmHeadBenchmark {
                     LmHeadCheck check = new LmHeadCheck(head, gate);
                     check.forward();
                     check.exponentials(stored, factors);
+                    if (hasStatistics) {
+                        check.statistics(statistics);
+                    }
                 });
     }
 
@@ -91,13 +106,13 @@ final class LmHeadBenchmark {
     }
 
     private HeadPlan plan(Use use) {
-        HeadPlan row = HeadPlan.on(fixture.device(), use, vocabulary, hidden, dtype);
+        HeadPlan row = HeadPlan.ofLogits(fixture.device(), use, vocabulary, hidden, dtype);
         return HeadPlan.within(HeadPlan.GPU_BYTES, rows, row);
     }
 
     /** Log-probs by {@link LmHead}, which keeps the logits of one chunk of rows in memory. */
     static Prepared forwardInChunks(Fixture fixture) {
-        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, Use.FORWARD);
         HeadPlan plan = head.plan(Use.FORWARD);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(
@@ -106,15 +121,24 @@ final class LmHeadBenchmark {
     }
 
     static Prepared forwardBackward(Fixture fixture) {
-        LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, Use.TRAINING);
         return head.training(head.plan(Use.TRAINING));
     }
 
     /** The same on {@link Path#EXPONENTIALS}, in as many bytes. */
     static Prepared forwardBackwardOfExponentials(Fixture fixture) {
+        return ofExponentials(fixture, Use.TRAINING);
+    }
+
+    /** The same with a frozen weight, as in training of adapters: two products. */
+    static Prepared frozenOfExponentials(Fixture fixture) {
+        return ofExponentials(fixture, Use.FROZEN);
+    }
+
+    private static Prepared ofExponentials(Fixture fixture, Use use) {
         refuseWithout(LmHeadExponentials.lacks(fixture.device(), fixture.dtype()), fixture, "lm_head_exponentials");
-        LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
-        HeadPlan row = new HeadPlan(Use.TRAINING, head.vocabulary, head.hidden, head.dtype, 1, Path.EXPONENTIALS);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, use);
+        HeadPlan row = new HeadPlan(use, head.vocabulary, head.hidden, head.dtype, 1, Path.EXPONENTIALS);
         return head.training(HeadPlan.within(HeadPlan.GPU_BYTES, head.rows, row));
     }
 
@@ -123,7 +147,7 @@ final class LmHeadBenchmark {
         return new Prepared(turn -> forwardBackward(turn, plan, workspace), gate -> {
             LmHeadCheck check = new LmHeadCheck(this, gate);
             check.forward();
-            check.backward();
+            check.backward(plan.use());
         });
     }
 
@@ -148,6 +172,11 @@ final class LmHeadBenchmark {
                 Product.weightGradient(rows, hidden, vocabulary));
     }
 
+    /** The matrix products of forward and backward with a frozen weight. */
+    static List<Product> twoProducts(Shape shape) {
+        return threeProducts(shape).subList(0, 2);
+    }
+
     private LmHead head(int turn, HeadPlan plan, long workspace) {
         return new LmHead(fixture.device(), plan, weight.at(turn), Transform.NONE, workspace);
     }
@@ -165,11 +194,23 @@ final class LmHeadBenchmark {
         LmHead head = head(turn, plan, workspace);
         for (int begin = 0; begin < rows; begin += Math.toIntExact(plan.chunkRows())) {
             HeadRows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
-            HeadGradients all = new HeadGradients(dX.at(turn) + bytes(begin), dWeight.at(turn));
-            HeadGradients gradients = begin == 0 ? all.overwritingWeight() : all;
+            HeadGradients gradients = gradients(turn, begin, plan.use());
             head.forwardUnit(gradients, results(turn, begin), part);
             head.backward(gradients, part, lse.at(turn) + 4L * begin, scale.at(turn) + 4L * begin);
         }
+    }
+
+    private HeadGradients gradients(int turn, int begin, Use use) {
+        long dHidden = dX.at(turn) + bytes(begin);
+        if (use == Use.FROZEN) {
+            return HeadGradients.hiddenOnly(dHidden);
+        }
+        HeadGradients all = new HeadGradients(dHidden, dWeight.at(turn));
+        return begin == 0 ? all.overwritingWeight() : all;
+    }
+
+    private TokenResults withStatistics(int turn, Operand statistics) {
+        return new TokenResults(logprob.at(turn), lse.at(turn), statistics.at(turn));
     }
 
     private HeadRows rows(int turn, int begin, int count) {

@@ -3,6 +3,8 @@ package org.dpo4j.bench.device;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.testkit.Functions;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
@@ -90,7 +92,25 @@ final class LmHeadCheck {
         }
     }
 
-    void backward() {
+    /**
+     * Entropy, hit, mean logit and log weight, to 1e-4 nat for each logit or sum that they are made of: entropy and log weight of three.
+     * Within 1e-4 of the max logit either hit is right, which no logits of this gate are.
+     */
+    void statistics(Operand statistics) {
+        for (int i = 0; i < sample.length; i++) {
+            int row = sample[i];
+            double[] expected = {
+                ReferenceTokenLogProb.entropy(logits[i]),
+                ReferenceTokenLogProb.hit(logits[i], target(row)),
+                ReferenceTokenLogProb.meanLogit(logits[i]),
+                ReferenceTokenLogProb.logWeight(logits[i], target(row))
+            };
+            double[] actual = statistics.read((long) TokenLogProb.STATISTICS * row, TokenLogProb.STATISTICS);
+            gate.values("statistics of row " + row, expected, actual, k -> 3 * NATS);
+        }
+    }
+
+    void backward(Use use) {
         int columns = Math.min(COLUMNS, head.hidden);
         double[][] dLogits = new double[sample.length][];
         for (int i = 0; i < sample.length; i++) {
@@ -114,7 +134,9 @@ final class LmHeadCheck {
                     head.vocabulary,
                     head.dtype);
         }
-        weights(columns);
+        if (use == Use.TRAINING) {
+            weights(columns);
+        }
     }
 
     /** The rows of d_weight of the first and the last target, over all rows of x. */

@@ -21,7 +21,9 @@ class GateTest {
             "lm_head_path",
             "lm_head_forward_backward",
             "lm_head_exponentials",
-            "lm_head_exponentials_forward_backward");
+            "lm_head_exponentials_forward_backward",
+            "lm_head_exponentials_statistics",
+            "lm_head_exponentials_frozen");
 
     /** Calls {@code test} with every benchmark at every tiny shape that the device stores. */
     private static void eachPrepared(PreparedTest test) throws Exception {

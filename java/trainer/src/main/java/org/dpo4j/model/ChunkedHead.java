@@ -99,6 +99,10 @@ final class ChunkedHead implements AutoCloseable {
         return head.maxRows();
     }
 
+    HeadPlan.Path path() {
+        return head.path();
+    }
+
     /** Changes them, for later passes. */
     void setMaxRows(int rows) {
         if (rows != maxRows()) {

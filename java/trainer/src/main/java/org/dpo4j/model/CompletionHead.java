@@ -18,12 +18,12 @@ import org.dpo4j.model.family.ParameterKind;
  * Last norm and {@link LmHead} for the rows that predict a completion token, and no others: {@code logprob = log
  * softmax(norm(x) W^T)[target]}. The caller owns the memory.
  *
- * <p>f32 logits exist for one chunk of rows at a time, within a given number of bytes. Training needs three matrix
- * products if the logits of all rows fit in memory, else four.
+ * <p>Logits, or exponentials of the softmax, exist for one chunk of rows at a time, within a given number of bytes.
+ * Training needs three matrix products if those of all rows fit in memory, else four.
  *
- * <p>Every pass stores logits, and none uses {@link org.dpo4j.kernels.head.LmHeadForward}. Training needs the logits
- * for their gradient. Reference and evaluation must sum in the same order as training, so that rewards at step 0 are
- * exactly 0; {@code LmHeadForward} sums in another order.
+ * <p>{@link HeadPlan#on} chooses the {@link HeadPlan.Path} by the device, the dtype and the hidden size. So training, reference and
+ * evaluation take the same path, and rewards at step 0 are exactly 0; another path sums in another order. Generation reads logits,
+ * so it always stores them.
  */
 final class CompletionHead {
     /**
@@ -47,6 +47,20 @@ final class CompletionHead {
      * @param logitsBytes maximum memory of logits
      */
     CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes) {
+        this(model, use, hasStatistics, logitsBytes, HeadPlan::on);
+    }
+
+    /** The head of a pass that reads {@link #logits}. */
+    static CompletionHead ofLogits(Model model) {
+        return new CompletionHead(model, Use.FORWARD, false, SCORING_LOGITS_BYTES, HeadPlan::ofLogits);
+    }
+
+    /** Plans one row. */
+    private interface Planner {
+        HeadPlan plan(Device device, Use use, long vocabulary, long hidden, DType dtype);
+    }
+
+    private CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes, Planner planner) {
         this.device = model.device();
         this.weights = model.weights();
         this.dtype = weights.dtype();
@@ -56,14 +70,26 @@ final class CompletionHead {
         this.hasStatistics = hasStatistics;
         Architecture.Scales scales = model.architecture().scales();
         this.transform = new Transform(0, (float) scales.logits(), (float) scales.logitsCap());
-        HeadPlan row = HeadPlan.on(
+        HeadPlan row = planner.plan(
                 device,
                 use == Use.TRAINING && weights.isFrozen() ? Use.FROZEN : use,
                 model.architecture().vocabSize(),
                 hiddenSize,
                 dtype);
-        long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
-        this.maxPlan = row.withChunkRows(rows);
+        this.maxPlan = row.withChunkRows(rows(row, logitsBytes));
+    }
+
+    /** Rows whose fp32 logits fit in so many bytes, or, if log-probs alone need no memory of the size of logits, their workspace. */
+    private static long rows(HeadPlan row, long bytes) {
+        if (row.path() == HeadPlan.Path.EXPONENTIALS && row.use() == Use.FORWARD) {
+            return row.rowsWithin(bytes);
+        }
+        return Math.max(1, Math.min(Integer.MAX_VALUE, bytes / (Float.BYTES * row.stride())));
+    }
+
+    /** What is kept in memory between forward and backward. */
+    HeadPlan.Path path() {
+        return maxPlan.path();
     }
 
     /** The transform of the logits, with the factor of the architecture. */

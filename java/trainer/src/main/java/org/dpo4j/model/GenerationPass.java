@@ -6,7 +6,6 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.kernels.decoder.SampleTokens;
-import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.model.Pass.KeyRanges;
 
 /**
@@ -84,7 +83,7 @@ final class GenerationPass implements AutoCloseable {
         this.model = model;
         device = model.device();
         decoder = new Decoder(model);
-        head = new CompletionHead(model, Use.FORWARD, false, CompletionHead.SCORING_LOGITS_BYTES);
+        head = CompletionHead.ofLogits(model);
         this.sampler = sampler;
         vocabulary = model.architecture().vocabSize();
         indices = new Indices(device);

@@ -19,7 +19,7 @@ public final class TrainingModel implements AutoCloseable {
      * Options of training.
      *
      * @param sums the sums that the loss reads
-     * @param logitsBytes maximum memory of logits, or {@link #DEFAULT_LOGITS_BYTES}. A group of completions that does not fit needs one
+     * @param logitsBytes maximum memory of fp32 logits, or {@link #DEFAULT_LOGITS_BYTES}. A group of completions that does not fit needs one
      *     more matrix product with the head
      * @param hasGraphs whether the launches of a pass are CUDA graphs: one for the decoder's forward pass, one per loss
      *     chunk, one for the decoder's backward pass. The bits are the same, because on a device with graphs batches
@@ -84,6 +84,11 @@ public final class TrainingModel implements AutoCloseable {
      */
     public int logitsRows() {
         return head.maxRows();
+    }
+
+    /** How the head computes log-probs and gradients. */
+    public HeadPlan.Path headPath() {
+        return head.path();
     }
 
     /** Changes {@link #logitsRows} for later passes. More rows need more memory, and change the order in which gradients are added. */

@@ -6,6 +6,7 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.model.LoraConfig;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.ModelConfig;
@@ -73,6 +74,11 @@ public final class DpoSteps implements AutoCloseable {
             LogitsMemory.choose(objective, () -> MemoryPlan.of(objective, steps, reference, options.train()));
             return MemoryPlan.of(objective, steps, reference, options.train());
         }
+    }
+
+    /** How the LM head computes log-probs and gradients. */
+    public HeadPlan.Path headPath() {
+        return objective.training.headPath();
     }
 
     /** Queues the next step without waiting for the device. Throws if all steps of the options are done. */

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Arrays;
 import java.util.Locale;
+import org.dpo4j.kernels.head.HeadPlan;
 
 /**
  * The line of the run header about matrix products with the LM head: three per training step. A fourth computes logits
@@ -14,6 +15,13 @@ final class HeadProducts {
     static final String FROZEN = "two matrix products per step, because the head is frozen";
 
     private HeadProducts() {}
+
+    /** The line with how the head computes log-probs, if that is not from stored logits. */
+    static String on(HeadPlan.Path path, String products) {
+        return path == HeadPlan.Path.EXPONENTIALS
+                ? products + "; the kernel lm_head_exponentials_sm90a stores exponentials and no logits"
+                : products;
+    }
 
     /**
      * For a loss whose gradient depends on one group of completions only.

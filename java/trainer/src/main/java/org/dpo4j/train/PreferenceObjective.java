@@ -200,7 +200,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                         twice,
                         shared,
                         100.0 * shared / twice));
-        facts.put("head", headProducts());
+        facts.put("head", HeadProducts.on(training.headPath(), headProducts()));
         return facts;
     }
 

@@ -179,9 +179,11 @@ final class SequenceObjective extends RowObjective<Sequence> {
                         IntStream.of(completionTokens()).asLongStream().sum()));
         facts.put(
                 "head",
-                training.model().adapter() != null
-                        ? HeadProducts.FROZEN
-                        : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
+                HeadProducts.on(
+                        training.headPath(),
+                        training.model().adapter() != null
+                                ? HeadProducts.FROZEN
+                                : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit())));
         return facts;
     }
 

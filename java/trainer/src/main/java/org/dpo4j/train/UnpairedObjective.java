@@ -182,9 +182,11 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         }
         facts.put(
                 "head",
-                training.model().adapter() != null
-                        ? HeadProducts.FROZEN
-                        : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
+                HeadProducts.on(
+                        training.headPath(),
+                        training.model().adapter() != null
+                                ? HeadProducts.FROZEN
+                                : HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit())));
         return facts;
     }
 

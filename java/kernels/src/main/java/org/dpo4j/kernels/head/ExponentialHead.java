@@ -5,22 +5,28 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.kernels.MatmulShape.Strides;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.decoder.ColumnSum;
+import org.dpo4j.kernels.decoder.ColumnSum.Matrix;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHeadExponentials.Exponentials;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 
 /**
  * The work of an {@link LmHead} on {@link HeadPlan.Path#EXPONENTIALS}. With E and the factors of {@link
- * LmHeadExponentials}, and v = d loss / d log-prob times factor, per row: {@code dX = diag(v) (E W)} and {@code dW = E^T
- * (diag(v) x)}. E does not depend on the loss, so three products are enough, as long as E of all rows fits in one
- * chunk. If it does not, backward computes E of all chunks but the last again.
+ * LmHeadExponentials}, and v = d loss / d log-prob times factor, per row: {@code dX = diag(v) (E W)}, {@code dW = E^T
+ * (diag(v) x)} and {@code dBias = E^T v}. E does not depend on the loss, so three products are enough, as long as E of all
+ * rows fits in one chunk. If it does not, backward computes E of all chunks but the last again. With a frozen weight two
+ * products are enough for any number of chunks: forward computes {@code E W}, and backward scales it.
  *
  * <p>Each result is rounded as on {@link HeadPlan.Path#LOGITS}: E to bf16 once, like the unit gradient; the scaled
- * hidden states once; d_hidden twice. v is above 2^-65 of d loss / d log-prob. So where it makes a hidden state smaller
+ * hidden states once; d_hidden twice. With a frozen weight and several chunks d_hidden is rounded three times, because the
+ * factors of a chunk are known only until the next. v is above 2^-65 of d loss / d log-prob. So where it makes a hidden state smaller
  * than bf16 can hold, the error of d_weight is below 2^-62 for each row.
  */
 final class ExponentialHead {
@@ -29,13 +35,14 @@ final class ExponentialHead {
      * Addresses of gradients.
      *
      * @param dHidden written
-     * @param dWeight written by the first product if {@code isWeightOverwritten}, else accumulated
+     * @param dWeight written by the first product if {@code isWeightOverwritten}, else accumulated; 0 if it is frozen
+     * @param dBias accumulated, or 0
      */
-    record Gradients(long dHidden, long dWeight, boolean isWeightOverwritten) {
+    record Gradients(long dHidden, long dWeight, long dBias, boolean isWeightOverwritten) {
 
         /** Those of the chunks after the first. */
         Gradients accumulating() {
-            return new Gradients(dHidden, dWeight, false);
+            return new Gradients(dHidden, dWeight, dBias, false);
         }
     }
 
@@ -46,7 +53,7 @@ final class ExponentialHead {
     private final long workspace;
 
     ExponentialHead(Device device, HeadPlan plan, long weight, Transform transform, long workspace) {
-        String lacks = lacks(device, plan.dtype(), transform);
+        String lacks = HeadPlan.lacksExponentials(device, plan.dtype());
         if (!lacks.isEmpty()) {
             throw new Dpo4jException("lm_head: the plan's path is EXPONENTIALS, but " + lacks + ": plan LOGITS");
         }
@@ -55,15 +62,6 @@ final class ExponentialHead {
         this.parts = plan.exponentialParts();
         this.head = new Head(weight, plan.hidden(), plan.vocabulary(), plan.hidden(), transform, plan.dtype());
         this.workspace = workspace;
-    }
-
-    /** Why such a head cannot be computed on the device; empty if it can. */
-    static String lacks(Device device, DType dtype, Transform transform) {
-        if (!LmHeadExponentials.isSupported(transform)) {
-            return "its logits have a bias or a cap";
-        }
-        String forward = LmHeadForward.lacks(device, dtype);
-        return forward.isEmpty() ? LmHeadExponentials.lacks(device, dtype) : forward;
     }
 
     /** Log-probs of rows {@code [0, end)}. */
@@ -75,15 +73,37 @@ final class ExponentialHead {
         }
     }
 
-    /** Log-probs of all rows. Keeps the exponentials of the last chunk. */
-    void forwardUnit(TokenResults results, HiddenRows rows) {
+    /** Log-probs of all rows. Keeps the exponentials of the last chunk, or, with a frozen weight, unit gradients of hidden rows. */
+    void forwardUnit(Gradients gradients, TokenResults results, HiddenRows rows) {
+        if (plan.use() == Use.FROZEN) {
+            for (long begin = 0; begin < rows.count(); begin += plan.chunkRows()) {
+                unitGradient(gradients, results, rows, begin);
+            }
+            return;
+        }
         long last = lastChunk(rows);
         forward(results, rows, last);
         exponentials(from(results, last), rows, last);
     }
 
+    /** {@code E W} if the factors are kept until {@link #backward}, else {@code diag(factors) E W}. */
+    private void unitGradient(Gradients gradients, TokenResults results, HiddenRows rows, long begin) {
+        long count = count(rows, begin);
+        long dHidden = gradients.dHidden() + bytes(begin);
+        exponentials(from(results, begin), rows, begin);
+        dHidden(dHidden, count);
+        if (!isOneChunk(rows)) {
+            scale(dHidden, dHidden, workspace + parts.factors(), count);
+        }
+    }
+
     /** Gradients of all rows, after {@link #forwardUnit}. */
     void backward(Gradients gradients, HiddenRows rows, long dLogprob) {
+        if (plan.use() == Use.FROZEN) {
+            long scales = isOneChunk(rows) ? scales(dLogprob, rows.count()) : dLogprob;
+            scale(gradients.dHidden(), gradients.dHidden(), scales, rows.count());
+            return;
+        }
         long last = lastChunk(rows);
         Gradients to = gradients;
         for (long begin = last; begin >= 0; begin -= plan.chunkRows()) {
@@ -114,20 +134,30 @@ final class ExponentialHead {
     /** The gradients of the chunk whose exponentials are in the workspace. */
     private void products(Gradients gradients, HiddenRows rows, long begin, long dLogprob) {
         long count = count(rows, begin);
-        long scales = workspace + parts.scales();
+        long scales = scales(dLogprob + Float.BYTES * begin, count);
         long dHidden = gradients.dHidden() + bytes(begin);
-        long scaled = workspace + parts.scaled();
-        MatrixShape words = new MatrixShape(count, 1, DType.F32);
-        ScaleRows.forward(device, scales, workspace + parts.factors(), dLogprob + Float.BYTES * begin, words);
-        scale(scaled, rows.address() + bytes(begin), count);
         dHidden(dHidden, count);
-        dWeight(gradients, scaled, count);
-        scale(dHidden, dHidden, count);
+        if (plan.use() == Use.TRAINING) {
+            long scaled = workspace + parts.scaled();
+            scale(scaled, rows.address() + bytes(begin), scales, count);
+            dWeight(gradients, scaled, count);
+        }
+        if (gradients.dBias() != 0) {
+            Matrix exponentials = new Matrix(workspace, count, plan.vocabulary(), plan.stride(), plan.dtype());
+            ColumnSum.forward(device, gradients.dBias(), exponentials, scales);
+        }
+        scale(dHidden, dHidden, scales, count);
     }
 
-    private void scale(long out, long in, long rows) {
-        MatrixShape shape = new MatrixShape(rows, plan.hidden(), plan.dtype());
-        ScaleRows.forward(device, out, in, workspace + parts.scales(), shape);
+    /** Queues v of the chunk whose factors are in the workspace. Returns its address. */
+    private long scales(long dLogprob, long rows) {
+        long scales = workspace + parts.scales();
+        ScaleRows.forward(device, scales, workspace + parts.factors(), dLogprob, new MatrixShape(rows, 1, DType.F32));
+        return scales;
+    }
+
+    private void scale(long out, long in, long scales, long rows) {
+        ScaleRows.forward(device, out, in, scales, new MatrixShape(rows, plan.hidden(), plan.dtype()));
     }
 
     /** {@code E W}. */
@@ -154,6 +184,10 @@ final class ExponentialHead {
         return Math.min(plan.chunkRows(), rows.count() - begin);
     }
 
+    private boolean isOneChunk(HiddenRows rows) {
+        return rows.count() <= plan.chunkRows();
+    }
+
     private long lastChunk(HiddenRows rows) {
         return Math.max(0, (rows.count() - 1) / plan.chunkRows() * plan.chunkRows());
     }
@@ -163,10 +197,10 @@ final class ExponentialHead {
     }
 
     private static TokenResults from(TokenResults results, long row) {
-        if (results.statistics() != 0) {
-            throw new Dpo4jException("lm_head: statistics are given, but the plan's path EXPONENTIALS does not compute"
-                    + " them: plan LOGITS");
-        }
-        return new TokenResults(results.logprob() + Float.BYTES * row, results.lse() + Float.BYTES * row);
+        long statistics = results.statistics();
+        return new TokenResults(
+                results.logprob() + Float.BYTES * row,
+                results.lse() + Float.BYTES * row,
+                statistics == 0 ? 0 : statistics + Float.BYTES * TokenLogProb.STATISTICS * row);
     }
 }

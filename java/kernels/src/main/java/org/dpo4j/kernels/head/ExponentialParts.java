@@ -21,8 +21,8 @@ record ExponentialParts(long scaled, long factors, long scales, long logprob, lo
         return new ExponentialParts(0, 0, 0, 0, 0, 0, aligned(LmHeadForward.workspaceBytes(rows, vocabulary)));
     }
 
-    /** For log-probs and gradients. */
-    static ExponentialParts ofTraining(long rows, long vocabulary, long stride, long hidden) {
+    /** For log-probs and gradients. {@code hidden}: width of scaled hidden states, 0 if the weight is frozen. */
+    static ExponentialParts ofGradients(long rows, long vocabulary, long stride, long hidden) {
         long words = aligned(Float.BYTES * rows);
         long scaled = aligned(rows * stride * DType.BF16.bytes());
         long factors = scaled + aligned(rows * hidden * DType.BF16.bytes());

@@ -30,8 +30,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     /**
-     * Bytes of workspace on a GPU. With Llama 3's vocabulary of 128 256 at width 4096, a chunk has 2816 rows if gradients overwrite
-     * their logits, and 1792 if they do not. Every chunk except the first reads and writes the f32 gradient of the weight. With 1792
+     * Bytes of workspace on a GPU. With Llama 3's vocabulary of 128 256 at width 4096, a chunk has 5376 rows of exponentials,
+     * 2816 of logits if gradients overwrite them, and 1792 if they do not. Every chunk except the first reads and writes the f32 gradient of the weight. With 1792
      * rows, these bytes take a third of the time of one product.
      */
     public static final long GPU_BYTES = 1_500_000_000;
@@ -50,10 +50,9 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         LOGITS_IN_PLACE,
         /**
          * Exponentials of the softmax in bf16, which the kernel of the forward product stores ({@link
-         * LmHeadExponentials}): 2 bytes instead of 6 per row and column of the vocabulary, and no pass over logits. For
-         * a Hopper GPU with both kernels {@code lm_head_*_sm90a}, BF16, hidden rows of a multiple of 16 bytes,
-         * transforms that only scale, no statistics, and not {@link Use#FROZEN}. Not yet measured on a GPU, so nothing
-         * chooses it by itself.
+         * LmHeadExponentials}): 2 bytes instead of 6 per row and column of the vocabulary, and no pass over logits. Log-probs
+         * alone come from {@link LmHeadForward}, with the same bits. For a Hopper GPU with both kernels {@code
+         * lm_head_*_sm90a}, BF16, and hidden rows of a multiple of 16 bytes. Not yet measured on a GPU.
          */
         EXPONENTIALS
     }
@@ -73,10 +72,10 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         if (chunkRows > MAX_CHUNK_ELEMENTS / Math.max(vocabulary + 7, hidden)) {
             throw new Dpo4jException("HeadPlan: chunkRows is " + chunkRows + ", more than any memory holds");
         }
-        if (path == Path.EXPONENTIALS && (dtype != DType.BF16 || hidden % 8 != 0 || use == Use.FROZEN)) {
+        if (path == Path.EXPONENTIALS && !canBeExponentials(hidden, dtype)) {
             throw new Dpo4jException(
-                    "HeadPlan: path EXPONENTIALS needs BF16, a multiple of 8 as hidden, and not FROZEN,"
-                            + " but the plan is " + dtype + ", " + hidden + ", " + use + ": plan LOGITS");
+                    "HeadPlan: path EXPONENTIALS needs BF16 and a multiple of 8 as hidden, but the plan is " + dtype
+                            + ", " + hidden + ": plan LOGITS");
         }
     }
 
@@ -85,8 +84,31 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         this(use, vocabulary, hidden, dtype, chunkRows, Path.LOGITS);
     }
 
-    /** A plan of one row that keeps logits, with the least memory with which this device can, for {@link #within}. */
+    /**
+     * A plan of one row on the path with the least memory and memory traffic of this device, for {@link #within}: EXPONENTIALS if it
+     * supports that, else as {@link #ofLogits}. The path does not depend on the use, so log-probs of a policy and its reference
+     * have equal bits.
+     */
     public static HeadPlan on(Device device, Use use, long vocabulary, long hidden, DType dtype) {
+        if (canBeExponentials(hidden, dtype)
+                && lacksExponentials(device, dtype).isEmpty()) {
+            return new HeadPlan(use, vocabulary, hidden, dtype, 1, Path.EXPONENTIALS);
+        }
+        return ofLogits(device, use, vocabulary, hidden, dtype);
+    }
+
+    /** Why the device has not the kernels of {@link Path#EXPONENTIALS}; empty if it has. */
+    static String lacksExponentials(Device device, DType dtype) {
+        String forward = LmHeadForward.lacks(device, dtype);
+        return forward.isEmpty() ? LmHeadExponentials.lacks(device, dtype) : forward;
+    }
+
+    private static boolean canBeExponentials(long hidden, DType dtype) {
+        return dtype == DType.BF16 && hidden % 8 == 0;
+    }
+
+    /** A plan of one row that keeps logits, with the least memory with which this device can, for {@link #within}. */
+    public static HeadPlan ofLogits(Device device, Use use, long vocabulary, long hidden, DType dtype) {
         boolean isInPlace = TokenLogProb.narrowsInPlace(device, vocabulary);
         return new HeadPlan(use, vocabulary, hidden, dtype, 1, isInPlace ? Path.LOGITS_IN_PLACE : Path.LOGITS);
     }
@@ -187,7 +209,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     ExponentialParts exponentialParts() {
         return use == Use.FORWARD
                 ? ExponentialParts.ofForward(chunkRows, vocabulary)
-                : ExponentialParts.ofTraining(chunkRows, vocabulary, stride(), hidden);
+                : ExponentialParts.ofGradients(chunkRows, vocabulary, stride(), use == Use.TRAINING ? hidden : 0);
     }
 
     /** Whether, in a call of {@code rows} rows, the hidden states of every chunk are 16-byte aligned. */

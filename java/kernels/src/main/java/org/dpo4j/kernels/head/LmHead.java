@@ -176,7 +176,7 @@ public final class LmHead {
         check(rows);
         check(gradients);
         if (exponentials != null) {
-            exponentials.forwardUnit(results, hiddenRows(rows));
+            exponentials.forwardUnit(exponentialGradients(gradients), results, hiddenRows(rows));
         } else if (plan.use() == Use.FROZEN || isOneChunk(rows)) {
             for (long begin = 0; begin < rows.count; begin += plan.chunkRows()) {
                 unitGradient(gradients, results, rows, begin);
@@ -300,7 +300,8 @@ public final class LmHead {
     }
 
     private static ExponentialHead.Gradients exponentialGradients(HeadGradients gradients) {
-        return new ExponentialHead.Gradients(gradients.dHidden, gradients.dWeight, gradients.isWeightOverwritten);
+        return new ExponentialHead.Gradients(
+                gradients.dHidden, gradients.dWeight, gradients.dBias, gradients.isWeightOverwritten);
     }
 
     /** Log-probs of rows {@code [begin, end)}; their logits are not kept. */

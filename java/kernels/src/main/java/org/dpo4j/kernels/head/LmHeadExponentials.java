@@ -2,11 +2,10 @@ package org.dpo4j.kernels.head;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
-import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
+import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
@@ -14,9 +13,9 @@ import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * {@link LmHeadForward}, with the same bits, and what the backward pass needs: exponentials E of the softmax in bf16,
- * and a factor per row, with {@code d logprob[row] / d logit[row, j] = factors[row] E[row, j]}. So the gradient of the
- * hidden states is {@code diag(factors) E W}, and that of the weight {@code E^T diag(factors) x}, times d loss / d
- * log-prob. No fp32 logits and no gradient of them are in memory. It needs a Hopper GPU. Check {@link #lacks}; on other
+ * and a factor per row, with {@code d logprob[row] / d x[row, j] = factors[row] E[row, j]}, where x is a logit before
+ * its transform. So the gradient of the hidden states is {@code diag(factors) E W}, that of the weight {@code E^T
+ * diag(factors) x}, and that of a bias {@code E^T factors}, times d loss / d log-prob. No fp32 logits and no gradient of them are in memory. It needs a Hopper GPU. Check {@link #lacks}; on other
  * devices a call is refused.
  *
  * <p>E is rounded once, to bf16, as a gradient of logits would be. The exponentials of a row share a power of two that
@@ -42,11 +41,6 @@ public final class LmHeadExponentials {
         return Native.dpo4j_lm_head_exponentials_lacks(device.context(), dtype.code());
     }
 
-    /** Whether the kernel supports this transform of logits. It supports a scale, but neither a bias nor a cap. */
-    public static boolean isSupported(Transform transform) {
-        return transform.bias() == 0 && transform.cap() == 0;
-    }
-
     /** Bytes of {@code workspace} for {@link #forward} at these sizes. */
     public static long workspaceBytes(long rows, long vocabulary) {
         NativeLibrary.load();
@@ -56,7 +50,7 @@ public final class LmHeadExponentials {
     /**
      * Queues log-probs, lse, exponentials and factors of all rows.
      *
-     * @param results without statistics, which this operation does not compute
+     * @param results the bits of the others do not depend on whether there are statistics
      * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
      */
     public static void forward(
@@ -66,17 +60,11 @@ public final class LmHeadExponentials {
             long workspace,
             HiddenRows rows,
             Head head) {
-        if (results.statistics() != 0) {
-            throw new Dpo4jException("lm_head_exponentials: statistics are given, but not computed: leave them out");
-        }
-        if (!isSupported(head.transform())) {
-            throw new Dpo4jException("lm_head_exponentials: the transform has a bias or a cap, but may only scale:"
-                    + " use a matrix product and TokenLogProb");
-        }
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_lm_head_exponentials_params")
                 .address("logprob", results.logprob())
                 .address("lse", results.lse())
+                .address("statistics", results.statistics())
                 .address("factors", exponentials.factors)
                 .address("exponentials", exponentials.address)
                 .int64("exponentials_stride", exponentials.stride)
@@ -88,8 +76,12 @@ public final class LmHeadExponentials {
                 .address("weight", head.weight())
                 .int64("weight_stride", head.weightStride())
                 .int64("vocabulary", head.vocabulary())
-                .int64("hidden_width", head.hiddenWidth())
-                .float32("scale", head.transform().scale())
+                .int64("hidden_width", head.hiddenWidth());
+        LogitTransform.write(
+                        params,
+                        head.transform().bias(),
+                        head.transform().scale(),
+                        head.transform().cap())
                 .int32("dtype", head.dtype().code());
         Status.check(context, Native.dpo4j_lm_head_exponentials(context, params.end()));
     }

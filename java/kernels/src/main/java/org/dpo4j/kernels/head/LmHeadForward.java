@@ -2,7 +2,6 @@ package org.dpo4j.kernels.head;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.internal.LogitTransform;
@@ -18,8 +17,8 @@ import org.dpo4j.kernels.internal.StructWriter;
  * <p>The results are those of fp32 logits, also for masked rows, targets beyond the vocabulary and logits of {@code
  * -inf} or NaN. The bits of a row do not depend on other rows, and the hidden state of a masked row has no effect. The
  * bits differ from those of {@link LmHead}, which sums in another order. So use only one of the two for numbers that
- * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} uses this operation only
- * on {@link HeadPlan.Path#EXPONENTIALS}, because it has not been measured yet which of the two is faster.
+ * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} uses this operation on
+ * {@link HeadPlan.Path#EXPONENTIALS}.
  */
 public final class LmHeadForward {
 
@@ -70,17 +69,15 @@ public final class LmHeadForward {
     /**
      * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
      *
-     * @param results without statistics, which this operation does not compute
+     * @param results the bits of log-prob and lse do not depend on whether there are statistics
      * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
      */
     public static void forward(Device device, TokenResults results, long workspace, HiddenRows rows, Head head) {
-        if (results.statistics() != 0) {
-            throw new Dpo4jException("lm_head_forward: statistics are given, but not computed: leave them out");
-        }
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_lm_head_forward_params")
                 .address("logprob", results.logprob())
                 .address("lse", results.lse())
+                .address("statistics", results.statistics())
                 .address("workspace", workspace)
                 .address("hidden", rows.address)
                 .int64("hidden_stride", rows.stride)
