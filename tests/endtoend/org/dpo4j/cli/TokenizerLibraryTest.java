@@ -37,6 +37,21 @@ class TokenizerLibraryTest {
         return TestJvm.run(builder, code);
     }
 
+    /** Its search for CUDA starts JNA and ldconfig, which takes longer than all else. */
+    @Test
+    void theLibraryIsLoadedWithoutASearchForCuda() throws IOException, InterruptedException {
+        Path classes = directory.resolve("classes.txt");
+        List<String> command = TestJvm.command(Main.class.getName());
+        command.add(1, "-Xlog:class+load:file=" + classes);
+        command.add("doctor");
+        assertThat(TestJvm.run(new ProcessBuilder(command).directory(directory.toFile()), 0))
+                .contains("tokenizers");
+        assertThat(classes)
+                .content()
+                .contains("ai.djl.huggingface.tokenizers.jni.LibUtils")
+                .doesNotContain("com.sun.jna.NativeLibrary");
+    }
+
     private String problem() {
         return "the tokenizer library cannot be unpacked to " + cache.resolve("tokenizers")
                 + " and loaded from there (java.nio.file.FileSystemException: " + cache

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import org.dpo4j.data.TokenizerLibrary;
 import org.dpo4j.io.OneLine;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -97,6 +98,7 @@ public final class Main {
     /** Runs a command; returns its exit code. Errors are one line on standard error. */
     public static int run(String... arguments) {
         System.setProperty("slf4j.internal.verbosity", "ERROR"); // hides SLF4J's warning that no logger is configured
+        System.setProperty(TokenizerLibrary.ASKS_PROCESS_FOR_GPUS, "true");
         CommandLine commands = new CommandLine(new Main());
         commandsFor(arguments).forEach(commands::addSubcommand);
         commands.setUsageHelpWidth(100);

@@ -77,6 +77,15 @@ public final class Tokenizer implements AutoCloseable {
         return isIn(modelDirectory) ? load(modelDirectory, vocabularySize) : null;
     }
 
+    /** Begins to load the native library on another thread, for a later {@link #find} of the same directory. */
+    public static void prepare(Path modelDirectory) {
+        if (isIn(modelDirectory)) {
+            Thread thread = new Thread(TokenizerLibrary::probe, "dpo4j-tokenizers");
+            thread.setDaemon(true);
+            thread.start();
+        }
+    }
+
     /** Whether a model directory has a {@code tokenizer.json}. */
     public static boolean isIn(Path modelDirectory) {
         return Files.exists(modelDirectory.resolve(FILE));

@@ -6,9 +6,11 @@ import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import ai.djl.util.Platform;
 import ai.djl.util.Utils;
+import ai.djl.util.cuda.CudaUtils;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,6 +34,9 @@ public record TokenizerLibrary(
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
+
+    /** A property: if it is true, DJL asks another process for GPUs. Commands set it, since they use no other part of DJL. */
+    public static final String ASKS_PROCESS_FOR_GPUS = "ai.djl.util.cuda.fork";
 
     /** Without these options DJL cuts texts to 512 tokens. */
     private static final Map<String, String> WHOLE_TEXTS = Map.of("truncation", "false", "padding", "false");
@@ -59,6 +64,7 @@ public record TokenizerLibrary(
     private static TokenizerLibrary load() {
         Path directory = Utils.getEngineCacheDir("tokenizers").toAbsolutePath();
         String version = "of unknown version";
+        boolean isAnswered = Boolean.getBoolean(ASKS_PROCESS_FOR_GPUS) && answerGpus(new String[] {"0"});
         try {
             version = Platform.detectPlatform("tokenizers").getVersion();
             LibUtils.checkStatus();
@@ -66,6 +72,26 @@ public record TokenizerLibrary(
         } catch (RuntimeException | LinkageError e) {
             String unwritable = tryToWrite(directory);
             return new TokenizerLibrary(version, directory, unwritable == null ? innermost(e) : unwritable);
+        } finally {
+            if (isAnswered) {
+                answerGpus(null);
+            }
+        }
+    }
+
+    /**
+     * Sets the answer of the process that DJL asks for GPUs, which it keeps in a field. The answer chooses a build of the
+     * library, but RUST_FLAVOR has chosen one already. Without an answer DJL starts that process; or, in its own process, JNA,
+     * ldconfig and the CUDA runtime, which takes longer than loading the library. Returns whether the field exists.
+     */
+    private static boolean answerGpus(String @Nullable [] answer) {
+        try {
+            Field field = CudaUtils.class.getDeclaredField("gpuInfo");
+            field.setAccessible(true);
+            field.set(null, answer);
+            return true;
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            return false;
         }
     }
 

@@ -67,6 +67,7 @@ final class TrainRun {
         try (OutputDirectory output = OutputDirectory.prepare(options, listener)) {
             ResumePoint resumed = ResumePoint.find(options);
             options.download(listener);
+            Tokenizer.prepare(options.model().tokenizerDirectory()); // while the model is loaded
             options.reference().directory(); // a name that the local cache lacks is refused before rows are read
             return run(options, reports, reader, listener, new Places(output, resumed));
         }
