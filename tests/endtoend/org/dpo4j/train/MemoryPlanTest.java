@@ -233,8 +233,8 @@ class MemoryPlanTest {
 
     /**
      * By hand: 8,030,261,248 parameters. Each row keeps 2 (2 4096 + 6144 + 4096 + 28672) + 4 32 + 8 = 94,344 bytes per
-     * layer, 2 (4 4096 + 2 14336 + 4096 + 6144) bytes besides, and workspaces of less than 20 KB. The tolerance is half a
-     * gigabyte, so that workspaces may change.
+     * layer, 2 (4 4096 + 2 14336 + 4096 + 6144) bytes besides, and workspaces of less than 20 KB. On cpu a pass has one of these pairs, 2048
+     * rows. The tolerance is half a gigabyte, so that workspaces may change.
      */
     @Test
     void eightBillionParametersIn130Gigabytes() {
@@ -243,20 +243,21 @@ class MemoryPlanTest {
             MemoryPlan plan = eightBillion(device, 4, small());
             assertThat(plan.weights() + plan.gradients() + plan.state()).isEqualTo(10 * parameters);
             long row = 32 * 94_344 + 2 * (4 * 4096 + 2 * 14_336 + 4096 + 6144);
-            assertThat(plan.passes().training().activations()).isBetween(8192 * row, 8192 * (row + 20_000));
+            assertThat(plan.passes().training().activations()).isBetween(2048 * row, 2048 * (row + 20_000));
             long inputsAndOneLayer = row - 31 * (94_344 - 2 * 4096);
             MemoryPlan less = eightBillion(device, 4, small().gradientCheckpointing(true));
             assertThat(less.passes().training().activations())
-                    .isBetween(8192 * inputsAndOneLayer, 8192 * (inputsAndOneLayer + 20_000));
+                    .isBetween(2048 * inputsAndOneLayer, 2048 * (inputsAndOneLayer + 20_000));
             assertThat(plan.bytes() - less.bytes())
                     .isEqualTo(plan.passes().training().activations()
                             - less.passes().training().activations());
-            assertGigabytes(plan, 106.9);
+            double pair = 2048 * (row + 17_000) / 1e9; // 17 KB of workspaces
+            assertGigabytes(plan, 106.9 - 3 * pair);
             assertThat(plan.bytes() + plan.weights())
                     .as("with a second, frozen copy")
                     .isLessThan(130_000_000_000L);
-            assertGigabytes(eightBillion(device, 8, small()), 132.7);
-            assertGigabytes(eightBillion(device, 2, TinyRun.options().bf16StochasticRound(true)), 126.1);
+            assertGigabytes(eightBillion(device, 8, small()), 132.7 - 7 * pair);
+            assertGigabytes(eightBillion(device, 2, TinyRun.options().bf16StochasticRound(true)), 126.1 - pair);
             assertGigabytes(eightBillion(device, 1, TinyRun.options()), 151.8);
             assertThat(device.peakAllocatedBytes())
                     .as("the model is not allocated")

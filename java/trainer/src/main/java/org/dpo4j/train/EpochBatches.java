@@ -3,6 +3,8 @@ package org.dpo4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The micro-batches of an epoch.
@@ -24,7 +26,7 @@ record EpochBatches(int[] order, int[] ends, int accumulation) {
 
     /**
      * Micro-batches of at most {@code batch} rows and at most {@code maxTokens} tokens. A micro-batch ends before the row
-     * that would exceed one of them. No row has more than {@code maxTokens} tokens.
+     * that would exceed one of them. A row with more tokens is alone.
      */
     static EpochBatches byTokens(int[] order, int[] tokens, int batch, long maxTokens, int accumulation) {
         int[] ends = new int[order.length];
@@ -41,6 +43,11 @@ record EpochBatches(int[] order, int[] ends, int accumulation) {
         }
         ends[batches++] = order.length;
         return new EpochBatches(order, Arrays.copyOf(ends, batches), accumulation);
+    }
+
+    /** All micro-batches, as row numbers. */
+    Stream<int[]> all() {
+        return IntStream.range(0, steps()).mapToObj(this::microBatches).flatMap(List::stream);
     }
 
     int steps() {

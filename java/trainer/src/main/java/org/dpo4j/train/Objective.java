@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.dpo4j.data.Prompt;
 import org.dpo4j.kernels.decoder.CountStep;
 import org.dpo4j.model.CompletionSums;
@@ -40,6 +41,12 @@ interface Objective extends AutoCloseable {
 
     /** Device memory of the arrays that the constructor has allocated. */
     long bytes();
+
+    /**
+     * The forward and backward passes that compute a micro-batch, as row numbers. Their gradients add up to that of the micro-batch, so the number
+     * of passes changes memory and roundings only.
+     */
+    Stream<int[]> passesOf(int[] microBatch);
 
     /**
      * Device memory of the passes of a run that trains these steps. Allocates nothing.

@@ -34,7 +34,7 @@ final class OnlineReferencePlan implements ReferencePlan {
         try (ScoringModel scoring = new ScoringModel(model.planned(), objective.referenceSums())) {
             for (ReferenceRows<?> part : rows) {
                 Stream<int[]> batches = part.isTrained()
-                        ? steps.microBatches()
+                        ? steps.microBatches().flatMap(objective::passesOf)
                         : objective.evaluationSets().stream().flatMap(set -> Passes.inOrder(set.rows(), batch));
                 max = max.max(part.memory(scoring, batches));
             }

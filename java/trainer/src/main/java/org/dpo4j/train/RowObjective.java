@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class RowObjective<T> implements Objective {
 
+    /** Products of this many rows are as fast as those of more, and activations of more tokens would only take memory. */
+    private static final int CPU_PASS_TOKENS = 768;
+
     /** Receives the log-probs of each batch of an evaluation. */
     interface BatchReader {
         void read(int[] batch, LogProbs logProbs);
@@ -95,6 +98,21 @@ abstract class RowObjective<T> implements Objective {
     /** {@link CompletionLoss#group} of the loss. */
     abstract int group();
 
+    /** Whether rows of a micro-batch can be computed in any number of passes, because their losses do not depend on each other. */
+    boolean isSplittable() {
+        return group() != CompletionLoss.WHOLE_BATCH;
+    }
+
+    /** On cpu, passes of at most {@value #CPU_PASS_TOKENS} tokens, or one row. On other devices one pass. */
+    @Override
+    public final Stream<int[]> passesOf(int[] microBatch) {
+        if (!model().device().name().equals("cpu") || !isSplittable()) {
+            return Stream.of(microBatch);
+        }
+        return EpochBatches.byTokens(microBatch, rowTokens(), microBatch.length, CPU_PASS_TOKENS, 1)
+                .all();
+    }
+
     /** Prepares a step over these rows: uploads their weights in the mean. {@code number} is that of the step. */
     abstract void beginStep(int[] step, int number);
 
@@ -113,7 +131,7 @@ abstract class RowObjective<T> implements Objective {
                         batch -> training.memory(batch, group(), options.gradientCheckpointing),
                         rows,
                         options.perDeviceTrainBatchSize,
-                        steps.microBatches()),
+                        steps.microBatches().flatMap(this::passesOf)),
                 reference,
                 scoringMemory(steps, options));
     }
@@ -230,7 +248,7 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final void accumulate(List<int[]> microBatches, int step) {
         beginStep(microBatches.stream().flatMapToInt(IntStream::of).toArray(), step);
-        for (int[] batch : microBatches) {
+        for (int[] batch : (Iterable<int[]>) microBatches.stream().flatMap(this::passesOf)::iterator) {
             PackedBatch packed = pack(select(rows, batch));
             training.accumulate(packed, loss(batch), new EmbeddingNoise.Key(step, sequences(packed, batch)));
         }

@@ -149,6 +149,12 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         return 1;
     }
 
+    /** The baseline is one of a pass. */
+    @Override
+    boolean isSplittable() {
+        return false;
+    }
+
     @Override
     public String unit() {
         return "completions";
