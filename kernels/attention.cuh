@@ -31,7 +31,7 @@ bool has_forward_sm90a(const LaunchContext& context, int64_t head_width);
 int forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_params& x);
 bool has_backward_sm90a(const LaunchContext& context, const dpo4j_attention_shape& shape);
 int backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x);
-size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+size_t backward_sm90a_workspace_bytes(const LaunchContext& context, int64_t query_rows, const dpo4j_attention_shape& shape);
 
 // Calls f(std::true_type) if the shape has a window or a soft cap, otherwise f(std::false_type).
 template <class F>

@@ -12,8 +12,6 @@
 //
 // Bytes moved: the tensors of a block's rows once, those of its columns once per tile of rows (from L2). Bound by arithmetic: 14 head_width
 // FLOPs per visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
-#include <algorithm>
-
 #include "attention_fma.cuh"
 
 namespace dpo4j::cuda {
@@ -235,10 +233,10 @@ int backward_fma(const LaunchContext& context, const dpo4j_attention_backward_pa
 
 }  // namespace
 
-// The max over all kernels, because the device is not known here. This file's kernels need delta; those of attention_backward_sm90a.cu may
-// need more.
-size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
-  return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
+size_t attention_backward_workspace_bytes(const LaunchContext& context, int64_t query_rows, const dpo4j_attention_shape& shape) {
+  const bool is_sm90a = shape.dtype == DPO4J_BF16 && attention::has_backward_sm90a(context, shape);
+  return is_sm90a ? attention::backward_sm90a_workspace_bytes(context, query_rows, shape)
+                  : query_rows * shape.heads * sizeof(float);  // delta
 }
 
 int run(const LaunchContext& context, const dpo4j_attention_backward_params& x) {

@@ -26,15 +26,20 @@ using attention::Queries;
 
 // ---- delta and d_q: rows are queries, columns keys ------------------------------------------------------------------------------------
 
-template <int D, int ROW_TILES, int COLUMNS>
+// STAGES is how many tiles of keys are in shared memory. With one, the next tile is loaded after the last use of this one, while the SM's
+// other block computes.
+template <int D, int ROW_TILES, int COLUMNS, int STAGES = 2>
 struct QueryTile : attention::MmaTile<D, ROW_TILES, COLUMNS> {
+  static constexpr int kWidth = D, kStages = STAGES;
   static constexpr int kRows = kMmaWarps * QueryTile::kRowsPerWarp;
-  static constexpr size_t kSharedBytes = (2 * kRows + 4 * COLUMNS) * D * sizeof(bf16) + 2 * kRows * sizeof(float);
+  static constexpr size_t kSharedBytes = (2 * kRows + 2 * STAGES * COLUMNS) * D * sizeof(bf16) + 2 * kRows * sizeof(float);
 };
 
+// At head width 256, one block fits in 100 KiB. Two would have half as many rows each, so an SM would not have more warps, and would load
+// every key twice as often (PERFORMANCE.md).
 template <int D>
 struct QueryTiles {
-  using List = attention::TileList<QueryTile<256, 1, 16>>;
+  using List = attention::TileList<QueryTile<256, 1, 16>, QueryTile<256, 1, 16, 1>>;
 };
 template <>
 struct QueryTiles<64> {
@@ -52,7 +57,8 @@ static_assert(attention::fits(QueryTile<64, 2, 32>::kSharedBytes, attention::kSm
                   attention::fits(QueryTile<96, 1, 32>::kSharedBytes, attention::kSmallSmBytes) &&
                   attention::fits(QueryTile<128, 1, 16>::kSharedBytes, attention::kSmallSmBytes) &&
                   attention::fits(QueryTile<96, 2, 32>::kSharedBytes, attention::kMediumSmBytes) &&
-                  attention::fits(QueryTile<128, 2, 16>::kSharedBytes, attention::kMediumSmBytes),
+                  attention::fits(QueryTile<128, 2, 16>::kSharedBytes, attention::kMediumSmBytes) &&
+                  attention::fits(QueryTile<256, 1, 16, 1>::kSharedBytes, attention::kMediumSmBytes),
               "two blocks on the SMs for which there are narrower tiles");
 
 // Computes delta of the warp's rows, writes it to the workspace, and writes lse (in base 2) and delta to `statistics`. A row that does not
@@ -117,15 +123,14 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
   if (!all) block.hide(s, first_key, 0);
 }
 
-template <int D, int ROW_TILES, int COLUMNS, bool LIMITED>
+template <class Tile, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
-  using Tile = QueryTile<D, ROW_TILES, COLUMNS>;
-  constexpr int kTileElements = Tile::kColumns * D;
+  constexpr int D = Tile::kWidth, kStages = Tile::kStages, kTileElements = Tile::kColumns * D;
   const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
-  float* const statistics = reinterpret_cast<float*>(tiles + 4 * kTileElements);
+  float* const statistics = reinterpret_cast<float*>(tiles + 2 * kStages * kTileElements);
   const auto copy_keys = [&](int stage, int32_t first_key) {
     block.copy_keys(tiles + stage * 2 * kTileElements, x.k, first_key);
     block.copy_keys(tiles + stage * 2 * kTileElements + kTileElements, x.v, first_key);
@@ -144,11 +149,12 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   Tile::clear(d_q);
   const float factor = x.shape.scale * kLog2E;
   int stage = 0;
-  for (int32_t first_key = first_tile; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
+  for (int32_t first_key = first_tile; first_key < block.key_end; first_key += Tile::kColumns, stage ^= kStages - 1) {
     bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
-    if (first_key + Tile::kColumns < block.key_end) copy_keys(stage ^ 1, first_key + Tile::kColumns);
+    const bool has_next = first_key + Tile::kColumns < block.key_end;
+    if (kStages == 2 && has_next) copy_keys(stage ^ 1, first_key + Tile::kColumns);
     const bool sees = block.sees(first_key);
     typename Tile::Scores s, d_p;
     if (sees) {
@@ -156,12 +162,17 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
       Tile::scores(d_p, d_out_rows, block.warp_row, v_tile);
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(k_tile);
-    if (!sees) continue;
-    to_d_scores<Tile, LIMITED>(s, d_p, block, first_key, factor, statistics);
-    typename Tile::Weights weights;
-    Tile::to_weights(weights, s);
-    Tile::accumulate(d_q, weights, k_tile);
-    if (hidden) block.restore_keys(d_q, x.k, first_key);
+    if (sees) {
+      to_d_scores<Tile, LIMITED>(s, d_p, block, first_key, factor, statistics);
+      typename Tile::Weights weights;
+      Tile::to_weights(weights, s);
+      Tile::accumulate(d_q, weights, k_tile);
+      if (hidden) block.restore_keys(d_q, x.k, first_key);
+    }
+    if (kStages == 1 && has_next) {
+      __syncthreads();  // all warps have used the tile
+      copy_keys(0, first_key + Tile::kColumns);
+    }
   }
   typename Tile::RowFloats scale;
   Tile::fill(scale, x.shape.scale);
@@ -177,16 +188,20 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
 template <int D>
 constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
 
-template <int D, int COLUMNS>
+template <int D, int COLUMNS, int STAGES = 2>
 struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), COLUMNS, D / kWarpsOfRows<D>> {
+  static constexpr int kWidth = D, kStages = STAGES;
   static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * KeyTile::kRowsPerWarp;
-  static constexpr size_t kSharedBytes = (2 * kRows + 4 * COLUMNS) * D * sizeof(bf16) + 4 * COLUMNS * sizeof(float);
+  static constexpr size_t kSharedBytes = (2 * kRows + 2 * STAGES * COLUMNS) * D * sizeof(bf16) + 2 * STAGES * COLUMNS * sizeof(float);
 };
 
-// At head width 256 two blocks fit in 164 KiB, but not in 100 KiB.
 template <int D>
 struct KeyTiles {
-  using List = attention::TileList<KeyTile<D, 32>, KeyTile<D, 16>>;
+  using List = attention::TileList<KeyTile<256, 32>, KeyTile<256, 16>, KeyTile<256, 16, 1>>;
+};
+template <>
+struct KeyTiles<128> {
+  using List = attention::TileList<KeyTile<128, 32>, KeyTile<128, 16>>;
 };
 template <>
 struct KeyTiles<64> {
@@ -199,6 +214,7 @@ struct KeyTiles<96> {
 static_assert(attention::fits(KeyTile<64, 32>::kSharedBytes, attention::kSmallSmBytes) &&
                   attention::fits(KeyTile<96, 32>::kSharedBytes, attention::kSmallSmBytes) &&
                   attention::fits(KeyTile<128, 16>::kSharedBytes, attention::kSmallSmBytes) &&
+                  attention::fits(KeyTile<256, 16, 1>::kSharedBytes, attention::kSmallSmBytes) &&
                   attention::fits(KeyTile<256, 16>::kSharedBytes, attention::kMediumSmBytes),
               "two blocks on the SMs for which there are narrower tiles");
 
@@ -245,11 +261,11 @@ struct Columns {
   int32_t dependent;  // the segment, counted from the keys' own
 };
 
-template <int D, int COLUMNS, bool LIMITED>
+template <class T, bool LIMITED>
 struct KeyBlock {
-  using Tile = KeyTile<D, COLUMNS>;
+  using Tile = T;
   using Rows = typename Tile::Rows;
-  static constexpr int kTileElements = Tile::kColumns * D;
+  static constexpr int D = Tile::kWidth, kTileElements = Tile::kColumns * D;
 
   const dpo4j_attention_backward_params& x;
   int32_t group, head_width, key_begin, key_count, first_key;
@@ -392,17 +408,17 @@ struct KeyBlock {
   }
 };
 
-template <int D, int COLUMNS, bool LIMITED>
+template <class Tile, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
-  using Tile = KeyTile<D, COLUMNS>;
-  using Block = KeyBlock<D, COLUMNS, LIMITED>;
+  constexpr int D = Tile::kWidth, kStages = Tile::kStages;
+  using Block = KeyBlock<Tile, LIMITED>;
   using Iterator = QueryTileIterator<Tile::kColumns, LIMITED>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
   const Block block(x, attention::read_segment(segment), row_tiles);
   if (block.first_key >= block.key_count) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
-  float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
+  float* const statistics = reinterpret_cast<float*>(tiles + 2 * kStages * Block::kTileElements);
   const auto copy_queries = [&](int stage, const Iterator& it) {
     block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, it);
   };
@@ -415,14 +431,14 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
   Tile::clear(d_k);
   Tile::clear(d_v);
   const float factor = x.shape.scale * kLog2E;
-  for (int stage = 0; it.is_valid(); stage ^= 1) {
+  for (int stage = 0; it.is_valid(); stage ^= kStages - 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;
     const Columns columns{it.dependent == 0, it.first_row, it.dependent};
     it.advance();
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
-    if (it.is_valid()) copy_queries(stage ^ 1, it);
+    if (kStages == 2 && it.is_valid()) copy_queries(stage ^ 1, it);
     const bool seen = block.seen(columns);
     typename Tile::Scores p, d_s;
     if (seen) {
@@ -451,6 +467,10 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
       if (q_hidden) block.restore_queries(d_k, x.q, x.shape.q_stride, attention::read_segment(reader), columns);
       if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.shape.out_stride, attention::read_segment(reader), columns);
     }
+    if (kStages == 1 && it.is_valid()) {
+      __syncthreads();  // all warps have used the tile
+      copy_queries(0, it);
+    }
   }
   __syncthreads();  // all warps have read the shared rows
   typename Tile::RowFloats one, scale;
@@ -475,12 +495,12 @@ int attention::backward_mma(const LaunchContext& context, const dpo4j_attention_
     constexpr bool kLimited = decltype(limited)::value;
     const int error = with_fitting(context, typename QueryTiles<D>::List{}, [&](auto tile) {
       using Tile = decltype(tile);
-      return start(tile, d_queries<D, Tile::kRowTiles, Tile::kColumns, kLimited>, x.max_queries * (x.shape.heads / x.shape.kv_heads));
+      return start(tile, d_queries<Tile, kLimited>, x.max_queries * (x.shape.heads / x.shape.kv_heads));
     });
     if (error != cudaSuccess) return error;
     return with_fitting(context, typename KeyTiles<D>::List{}, [&](auto tile) {
       using Tile = decltype(tile);
-      return start(tile, d_keys<D, Tile::kColumns, kLimited>, x.max_queries);
+      return start(tile, d_keys<Tile, kLimited>, x.max_queries);
     });
   };
   return with_mma_width(x.shape.head_width,

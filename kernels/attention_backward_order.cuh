@@ -31,10 +31,9 @@ __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
 // of L2 and memory: with this rule, the mean throughput is 0.99 and the min 0.87 of that with the best number of heads. With all heads at
 // once it is 0.86 and 0.53.
 __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
-  constexpr int32_t kTilesAtOnce = 100;
   int32_t heads = 1;
-  while (heads < problem.kv_heads &&
-         (problem.kv_heads % heads != 0 || int64_t{heads} * tiles_without_prefix < kTilesAtOnce + problem.key_tiles)) {
+  while (heads < problem.heads_in_flight &&
+         (problem.kv_heads % heads != 0 || int64_t{heads} * tiles_without_prefix < problem.at_once + problem.key_tiles)) {
     heads++;
   }
   return heads;
@@ -47,23 +46,38 @@ inline __host__ __device__ uint32_t listing_blocks(const Problem& problem) {
 
 __device__ __forceinline__ int32_t tiles_of(const dpo4j_segment& segment) { return (segment.query_count + kKeys - 1) / kKeys; }
 
-// Called by one warp: counts the tiles of keys of one head.
+// Called by one warp: counts the tiles of keys of one head and its queries; sets counters to 0.
 __device__ __forceinline__ void count_tiles(const Problem& problem, int lane) {
-  int32_t tiles = 0, without_prefix = 0;
+  int32_t tiles = 0, without_prefix = 0, rows = 0;
   for (int32_t s = lane; s < problem.segment_count; s += kWarp) {
     const dpo4j_segment& segment = problem.segments[s];
     tiles += tiles_of(segment);
     without_prefix += segment.prefix_count == 0 ? tiles_of(segment) : 0;
+    rows += segment.query_count;
   }
   tiles = warp_sum(tiles);
   without_prefix = warp_sum(without_prefix);
-  if (lane == 0) *problem.workspace.work = {static_cast<uint32_t>(tiles), heads_together(problem, without_prefix), 0};
+  rows = warp_sum(rows);
+  for (int32_t part = lane; part < kParts * problem.kv_heads; part += kWarp) problem.workspace.completed[part] = 0;
+  if (lane == 0) {
+    *problem.workspace.work = {static_cast<uint32_t>(tiles), heads_together(problem, without_prefix), static_cast<uint32_t>(rows), 0};
+  }
+}
+
+// The tiles of keys of the segments behind this one in its family, which see its keys or those of its prefix.
+__device__ __forceinline__ int32_t tiles_behind(const Problem& problem, int32_t s) {
+  int32_t tiles = 0;
+  for (int32_t i = s + 1; i < problem.segment_count && problem.segments[i].prefix_count > 0; i++) tiles += tiles_of(problem.segments[i]);
+  return tiles;
 }
 
 // Called by all threads of the listing blocks: lists the tiles of keys of one head. First come segments without a prefix, then segments with
 // one; within each, tiles with more tiles behind them in their segment come first. So long segments start first, and blocks that start last
 // take the least time. Tickets go through this list once for the heads in flight (each tile for all of these heads), then once for the next
 // heads, and so on. So of two blocks that add to the same d_q, the one that adds first has the lower ticket.
+//
+// Also finds the places of tiles of queries. Blocks go through the queries of a family from last to first, all families at the same time. So
+// the tile with fewer tiles behind it in its family comes first.
 //
 // A warp computes the positions of 32 tiles of one segment, by counting the tiles of all segments that come before. So a long segment among
 // many short ones takes as long as a short one.
@@ -79,9 +93,11 @@ __device__ __forceinline__ void list_tiles(const Problem& problem) {
   const int32_t tiles = tiles_of(own), tile = static_cast<int32_t>(first) + lane;
   if (first >= tiles) return;
   const int32_t left = tiles - tile;  // from this tile to the end of its segment
-  uint32_t position = 0;
+  const int32_t left_in_family = left + tiles_behind(problem, s);
+  uint32_t position = 0, rows_before = 0;
+  int32_t behind = 0;  // tiles behind `other` in its family
 #pragma unroll 4
-  for (int32_t i = 0; i < problem.segment_count; i++) {
+  for (int32_t i = problem.segment_count - 1; i >= 0; i--) {
     const dpo4j_segment& other = problem.segments[i];
     const int32_t others = tiles_of(other);
     if ((other.prefix_count > 0) == (own.prefix_count > 0)) {
@@ -89,9 +105,14 @@ __device__ __forceinline__ void list_tiles(const Problem& problem) {
     } else if (other.prefix_count == 0) {
       position += others;
     }
+    const int32_t earlier = left_in_family - 1 - behind + (i < s ? 1 : 0);  // how many of its tiles come first, if it has so many
+    if (earlier > 0) rows_before += other.query_count - max(others - earlier, 0) * kKeys;
+    behind = other.prefix_count > 0 ? behind + others : 0;
   }
-  if (left > 0 && position < problem.query_rows)
-    problem.workspace.tiles[position] = static_cast<uint32_t>(tile) * problem.segment_count + s;
+  if (left <= 0 || position >= problem.query_rows) return;
+  problem.workspace.tiles[position] = static_cast<uint32_t>(tile) * problem.segment_count + s;
+  problem.workspace.places[own.query_begin + tile * kKeys] = {rows_before,
+                                                              static_cast<uint32_t>(min(own.query_count - tile * kKeys, kKeys))};
 }
 
 }  // namespace dpo4j::cuda::attention_backward

@@ -14,12 +14,12 @@
 // the mask, lse and delta of each step, waits at the ordered semaphore and adds to d_q.
 //
 // d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add
-// one after another, in the order of keys, prefix first. The sum is fp32 in the workspace. The consumers write their d_q to shared memory,
-// and in the block's turn a bulk reduction (bulk_copy.cuh) adds it to the sum; the first block stores it. The block whose keys are on the
-// diagonal adds last: its consumers load the sum, add to it and write d_q. So every sum has a fixed order, each element has one addition in
-// each turn, and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of
-// lower keys, which have more queries, start first. So a block stays one tile of queries behind the block of the keys before it: if it
-// waits at all, it waits at its start.
+// one after another, in the order of keys, prefix first. The sum is fp32 in the workspace, in rows that later heads use again
+// (attention_backward_ring.cuh). The consumers write their d_q to shared memory, and in the block's turn a bulk reduction (bulk_copy.cuh)
+// adds it to the sum; the first block stores it. The block whose keys are on the diagonal adds last: its consumers load the sum, add to it
+// and write d_q. So every sum has a fixed order, each element has one addition in each turn, and the bits of a sequence do not depend on
+// its batch. All blocks loop over the queries from last to first, and blocks of lower keys, which have more queries, start first. So a block
+// stays one tile of queries behind the block of the keys before it: if it waits at all, it waits at its start.
 //
 // Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
@@ -319,8 +319,7 @@ struct Consumer {
   __device__ __forceinline__ int64_t sums(int64_t first_row, const Fragment& of_thread, int i, int jj) const {
     return (first_row + (kHalfOfWidth ? 0 : group * 64) + of_thread.row(i)) * D + first_column() + of_thread.quad(jj);
   }
-  __device__ __forceinline__ void add_sums(QueryGradient& d_q, const Step& step) const {
-    const int64_t first_row = step.head * problem.query_rows + step.row;
+  __device__ __forceinline__ void add_sums(QueryGradient& d_q, const Step& step, uint32_t first_row) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const bool exists = (LIMITED ? !step.is_first : keys.turn > 0) && query(i) < step.count;
@@ -391,7 +390,7 @@ struct Consumer {
   __device__ __forceinline__ void finish_queries(QueryGradient& d_q, const Step& step, uint32_t t) const {
     if (step.is_diagonal) {
       barrier_wait(&shared.turn, step.turn_parity);
-      add_sums(d_q, step);
+      add_sums(d_q, step, shared.ring_row);
       write_queries(d_q, step);
       arrive(&shared.added);
     } else {
@@ -551,7 +550,8 @@ int encode(const LaunchContext& context, Maps* maps, const dpo4j_attention_backw
 
 template <int D, bool LIMITED>
 int backward(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
-  const Problem problem{Workspace(x.workspace, x.query_rows, x.shape.heads, D),
+  const RingSize ring = ring_size(context, x.query_rows, x.shape);
+  const Problem problem{Workspace(x.workspace, ring, x.query_rows, x.shape),
                         x.d_q,
                         x.d_k,
                         x.d_v,
@@ -563,6 +563,9 @@ int backward(const LaunchContext& context, const dpo4j_attention_backward_params
                         static_cast<int32_t>(divide_up(x.max_queries, kKeys)),
                         static_cast<int32_t>(x.shape.kv_heads),
                         static_cast<int32_t>(x.shape.heads / x.shape.kv_heads),
+                        ring.heads,
+                        ring.at_once,
+                        static_cast<uint32_t>(ring.rows),
                         x.shape.window > 0 ? std::min(x.shape.window, kNoWindow) : kNoWindow,
                         x.shape.scale,
                         x.shape.soft_cap};
@@ -590,8 +593,8 @@ bool attention::has_backward_sm90a(const LaunchContext& context, const dpo4j_att
   return (shape.head_width == 64 || shape.head_width == 128) && has_kernel(context, kAttentionBackwardSm90a);
 }
 
-size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
-  return head_width == 64 || head_width == 128 ? Workspace::bytes(query_rows, heads, head_width) : 0;
+size_t attention::backward_sm90a_workspace_bytes(const LaunchContext& context, int64_t query_rows, const dpo4j_attention_shape& shape) {
+  return Workspace::bytes(ring_size(context, query_rows, shape), query_rows, shape);
 }
 
 int attention::backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "attention_backward_ring.cuh"
 #include "attention_sm90a.cuh"
 #include "bulk_copy.cuh"
 #include "ordered_semaphore.cuh"
@@ -16,6 +17,7 @@ constexpr int kConsumers = 2, kConsumerWarps = kConsumers * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kKeys = kConsumers * kProductRows;  // per block: 64 per consumer
 constexpr int kStages = 2;
+static_assert(kKeys == kPlacedRows, "tiles of queries have places as tiles of keys have turns");
 
 // Queries of a tile. Registers limit them: a consumer holds scores and their gradients, 64 keys x 64 queries, beside d_k and d_v of 64
 // keys. At head width 64, d_k and d_v are half as wide, and 64 x 128 fit.
@@ -27,31 +29,36 @@ constexpr int kQueries = D == 128 ? 64 : 128;
 template <int D, bool LIMITED>
 constexpr bool kHasSoftCap = LIMITED && D == 128;
 
-// The length of the list of tiles, and how many tickets blocks have taken.
+// Written by the first kernel, except that blocks of the second count their tickets.
 struct Work {
   uint32_t tiles, heads_together;  // tiles of keys per key head; key heads in flight at a time, a divisor of kv_heads
+  uint32_t rows;                   // queries of all segments
   uint32_t tickets;
 };
 
-// The workspace. Arrays are [heads, query_rows], so that the rows of a tile are contiguous.
+// The workspace. Arrays [heads, query_rows] are so, because then the rows of a tile are contiguous.
 struct Workspace {
-  float* d_q;          // [heads, query_rows, head_width]: partial sums, columns in the order of Fragment
-  float2* statistics;  // lse in base 2 and delta
-  uint32_t* turns;     // one per tile of queries, stored at its first query: how many tiles of keys have been added to its d_q
-  uint32_t* tiles;     // at most query_rows entries: tiles of keys in the order of tickets, as tile * segment_count + segment
+  float* d_q;           // [rows of the ring, head_width]: sums, columns in the order of Fragment
+  float2* statistics;   // [heads, query_rows]: lse in base 2 and delta
+  TilePlace* places;    // one per kKeys queries of a segment, stored at their first row
+  uint32_t* turns;      // one per tile of queries, stored at its first query: how many tiles of keys have been added to its d_q
+  uint32_t* tiles;      // at most query_rows entries: tiles of keys in the order of tickets, as tile * segment_count + segment
+  uint32_t* completed;  // one per part of the positions: how many of them are complete
   Work* work;
 
-  static size_t bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
-    return query_rows * heads * (head_width * sizeof(float) + sizeof(float2) + sizeof(uint32_t)) + query_rows * sizeof(uint32_t) +
-           sizeof(Work);
+  // The last tile of the ring may end kKeys rows behind it, instead of beginning at row 0 again.
+  static size_t bytes(const RingSize& ring, int64_t query_rows, const dpo4j_attention_shape& shape) {
+    return (ring.rows + kKeys) * shape.head_width * sizeof(float) + query_rows * shape.heads * (sizeof(float2) + sizeof(uint32_t)) +
+           query_rows * (sizeof(TilePlace) + sizeof(uint32_t)) + kParts * shape.kv_heads * sizeof(uint32_t) + sizeof(Work);
   }
-  Workspace(void* at, int64_t query_rows, int64_t heads, int64_t head_width) {
-    const int64_t rows = query_rows * heads;
+  Workspace(void* at, const RingSize& ring, int64_t query_rows, const dpo4j_attention_shape& shape) {
     d_q = static_cast<float*>(at);
-    statistics = reinterpret_cast<float2*>(d_q + rows * head_width);
-    turns = reinterpret_cast<uint32_t*>(statistics + rows);
-    tiles = turns + rows;
-    work = reinterpret_cast<Work*>(tiles + query_rows);
+    statistics = reinterpret_cast<float2*>(d_q + (ring.rows + kKeys) * shape.head_width);
+    places = reinterpret_cast<TilePlace*>(statistics + query_rows * shape.heads);
+    turns = reinterpret_cast<uint32_t*>(places + query_rows);
+    tiles = turns + query_rows * shape.heads;
+    completed = tiles + query_rows;
+    work = reinterpret_cast<Work*>(completed + kParts * shape.kv_heads);
   }
 };
 
@@ -65,11 +72,15 @@ struct Problem {
   const dpo4j_segment* segments;
   int64_t query_rows, q_stride, kv_stride;
   int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles: of the longest segment
+  int32_t heads_in_flight, at_once;                   // max key heads in flight; how many blocks should be able to start at once
+  uint32_t ring_rows;                                 // of d_q's sums
   int32_t window;                                     // a query sees a key if its distance to it is shorter; kNoWindow: always
   float scale, soft_cap;                              // soft_cap is 0 if there is none
 
   // An upper bound for the number of tiles of keys in all segments.
   int64_t max_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
+  // Whether a row of the ring can serve several positions.
+  __device__ __forceinline__ bool has_fewer_rows() const { return ring_rows < query_rows * (int64_t{kv_heads} * group); }
 };
 
 struct Maps {
@@ -81,6 +92,7 @@ struct KeyTile {
   int32_t segment, head;
   int32_t row, first, count;  // the first key's row in k and v; its index in the segment; how many keys exist: 0 if the ticket has no work
   uint32_t turn;  // its number among the tiles of keys, prefix first: the turn in which it adds to a d_q that it sees from key 0
+  HeadPositions positions;
 
   KeyTile() = default;
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
@@ -96,6 +108,12 @@ struct KeyTile {
     row = owner.key_begin + first;
     count = min(owner.query_count - first, kKeys);
     turn = (owner.prefix_count + kKeys - 1) / kKeys + tile;
+    const uint32_t heads = work.heads_together * problem.group, positions_in_flight = work.rows * heads;
+    positions.begin = ticket / group_tickets * positions_in_flight;
+    positions.ring_begin = positions.begin % problem.ring_rows;
+    positions.heads = heads;
+    positions.first_head = ticket % work.heads_together * problem.group;
+    positions.part = (positions_in_flight + kParts - 1) / kParts;
   }
 };
 
@@ -110,7 +128,13 @@ struct QueryTileIterator {
   int32_t row, first, count, head;  // the tile's first query in q, and in its segment; how many queries exist; head within the group
 
   __device__ __forceinline__ QueryTileIterator(const Problem& problem, const KeyTile& keys)
-      : problem(problem), keys(keys), segment(keys.segment + problem.segments[keys.segment].dependents + 1) {
+      : problem(problem),
+        keys(keys),
+        segment(keys.segment + problem.segments[keys.segment].dependents + 1),
+        row(0),
+        first(0),
+        count(0),
+        head(0) {
     next_segment();
   }
 
@@ -128,6 +152,17 @@ struct QueryTileIterator {
     if (!LIMITED) return keys.turn;
     const int32_t prefix = problem.segments[segment].prefix_count, first_key = max(0, prefix + first - problem.window + 1);
     return keys.turn - (first_key < prefix ? first_key / kKeys : (prefix + kKeys - 1) / kKeys + (first_key - prefix) / kKeys);
+  }
+  // Position of the tile's first row of sums among those of the heads in flight.
+  __device__ __forceinline__ uint32_t position() const {
+    const int32_t within = first % kKeys;
+    const TilePlace place = problem.workspace.places[row - within];
+    return place.before * keys.positions.heads + (keys.positions.first_head + head) * place.rows + within;
+  }
+  // The row of the ring.
+  __device__ __forceinline__ uint32_t ring_row(uint32_t position) const {
+    const uint32_t row = keys.positions.ring_begin + position;
+    return row < problem.ring_rows ? row : row - problem.ring_rows;
   }
   // Index of the tile's first query in an array [heads, query_rows].
   __device__ __forceinline__ int64_t row_index() const { return query_head() * problem.query_rows + row; }
@@ -199,6 +234,7 @@ struct Shared {
   Barrier d_q[kStages];       // both consumers have written d_q to shared memory
   Barrier d_q_read;           // the bulk copy has read it
   Barrier turn, added;        // of diagonal steps. turn: d_q has the sums of all other blocks; added: the consumers have read them
+  uint32_t ring_row;          // of the diagonal step that has the turn: the first row of its sums
   Step steps[kStages];
   float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
   KeyTile keys;

@@ -65,7 +65,8 @@ attention_backward_sm90a        gradients   has    UBLKRED\..*
 attention_backward_sm90a        gradients   has    UBLKCP\..*
 attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  STG\.E\.128\.STRONG\.GPU
-attention_backward_sm90a        gradients   lacks  RED.*
+attention_backward_sm90a        gradients   has    REDG\.E\.ADD\.STRONG\.GPU
+attention_backward_sm90a        gradients   lacks  RED.*F(16|32).*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
 attention_backward_sm90a        gradients   max:5 WARPGROUP\.DEPBAR.*
 preference_loss                 losses_of_few lacks  BAR.*

@@ -22,8 +22,14 @@ __device__ __forceinline__ void store_release(uint32_t* address, uint32_t word) 
   asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(address), "r"(word) : "memory");
 }
 
+// red.release: later additions to the same word do not end what it releases.
+__device__ __forceinline__ void add_release(uint32_t* address, uint32_t word) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(address), "r"(word) : "memory");
+}
+
 #else
 
+using cuda_emulation::add_release;
 using cuda_emulation::load_acquire;
 using cuda_emulation::store_release;
 

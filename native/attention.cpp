@@ -117,8 +117,18 @@ int32_t dpo4j_attention_forward(dpo4j_context* context, const dpo4j_attention_fo
   return call.run(p);
 }
 
-size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
-  return DPO4J_WORKSPACE_BYTES(attention_backward_workspace_bytes, query_rows, heads, head_width);
+size_t dpo4j_attention_backward_workspace_bytes(const dpo4j_context* context, int64_t query_rows, int64_t heads, int64_t kv_heads,
+                                                int64_t head_width, [[maybe_unused]] int32_t dtype) {
+  if (context == nullptr || !dpo4j::all_positive(query_rows, heads, kv_heads, head_width)) return 0;
+#ifdef DPO4J_WITH_CUDA
+  dpo4j_attention_shape shape{};
+  shape.heads = heads;
+  shape.kv_heads = kv_heads;
+  shape.head_width = head_width;
+  shape.dtype = dtype;
+  if (context->device == DPO4J_CUDA) return dpo4j::cuda::attention_backward_workspace_bytes(context->cuda, query_rows, shape);
+#endif
+  return dpo4j::cpu::attention_backward_workspace_bytes(query_rows, heads, head_width);
 }
 
 int32_t dpo4j_attention_backward(dpo4j_context* context, const dpo4j_attention_backward_params* params) {

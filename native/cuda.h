@@ -62,7 +62,7 @@ int run(const LaunchContext&, const dpo4j_dequantize_4bit_params&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);
-size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+size_t attention_backward_workspace_bytes(const LaunchContext&, int64_t query_rows, const dpo4j_attention_shape&);
 size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 size_t lm_head_exponentials_workspace_bytes(int64_t rows, int64_t vocabulary);

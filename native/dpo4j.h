@@ -414,7 +414,10 @@ DPO4J_API size_t dpo4j_attention_decode_workspace_bytes(int64_t segment_count, i
    segment are checked on cpu; on cuda, a query with too many ranges for the workspace gets NaN. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
-DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+/* Of a call with these sizes on this context; 0 if one of them is not above 0. On a Hopper GPU the workspace holds sums of d_q: of all
+   heads, or of those that are computed at the same time. */
+DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(const dpo4j_context*, int64_t query_rows, int64_t heads, int64_t kv_heads,
+                                                          int64_t head_width, int32_t dtype);
 /* Gradients of q, k and v. Segments must be those of training: key_begin = query_begin and key_offset = 0; every row of k is in one
    segment; a prefix is all rows of one earlier segment, directly followed by its dependents. On cpu, other segments are refused. On cuda,
    the call cannot check segments, because they are in device memory. On other segments the Hopper kernel traps, and the CUDA context is

@@ -400,6 +400,23 @@ backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.e
 backward_plant some_heads_only none 'd_[qkv] was not written|d_q .*, expected' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kConsumerRegisters = 240/kConsumerRegisters = 248/; s/static_assert(kProducer/static_assert(true || kProducer/'
 
+# The ring of sums: one key head at a time has rows.
+ring_plant() { # NAME MODE EXPECTATION SED-EXPRESSION
+  plant attention_backward_sm90a 'attention_backward_sm90a.cuh attention_backward_order.cuh attention_backward_ring.cuh attention_backward_turns.cuh' \
+    ResidentClustersTest#attentionBackwardInARing "$@"
+}
+ring_plant rows_not_waited_for thread 'ThreadSanitizer: data race' '/wait_for_rows(problem,/d'
+ring_plant rows_completed_too_early thread 'ThreadSanitizer: data race' \
+  's/^    barrier_wait(&shared.added, parity);/    complete_rows(problem, it.keys.positions, position, it.count); barrier_wait(\&shared.added, parity); continue;/'
+ring_plant unordered_rows thread 'ThreadSanitizer: data race' 's/add_release(problem.workspace.completed/atomicAdd(problem.workspace.completed/'
+ring_plant sums_of_earlier_heads none 'd_q .*, expected' 's/if (turn == 0) {/if (turn == 0 \&\& keys.positions.begin == 0) {/'
+ring_plant places_overlap none 'd_q .*(, expected|NaN)|bits' 's/left_in_family - 1 - behind + (i < s ? 1 : 0)/left_in_family - 1 - behind/'
+ring_plant beyond_the_ring none 'd_q .*(, expected|NaN)|bits' 's/row < problem.ring_rows ? row : row - problem.ring_rows/row < problem.ring_rows ? row : 0/'
+
+# Head width 256 on SMs with less shared memory: one tile at a time.
+plant attention_backward_mma attention_mma.cuh AttentionSharedMemoryTest#backward used_tile_overwritten thread 'ThreadSanitizer: data race' \
+  '/__syncthreads();  \/\/ all warps have used the tile/d'
+
 # Windows and soft caps.
 window_plant() { # KERNEL TESTS NAME EXPECTATION SED-EXPRESSION
   plant "$1" 'attention.cuh attention_mma.cuh attention_softmax.cuh attention_backward_sm90a.cuh' "$2" "$3" none "$4" "$5"

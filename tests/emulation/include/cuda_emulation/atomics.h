@@ -26,7 +26,7 @@ T read_modify_write(T* address, Update update) {
   return before;
 }
 
-// ld.acquire.gpu and st.release.gpu. A block may wait for an earlier block, which another worker runs; it never waits for a later one.
+// ld.acquire.gpu, st.release.gpu and red.release.gpu.add. A block may wait for an earlier block, which another worker runs; it never waits for a later one.
 template <class T>
 T load_acquire(const T* address) {
   return __atomic_load_n(address, __ATOMIC_ACQUIRE);
@@ -34,6 +34,10 @@ T load_acquire(const T* address) {
 template <class T>
 void store_release(T* address, T value) {
   __atomic_store_n(address, value, __ATOMIC_RELEASE);
+}
+template <class T>
+void add_release(T* address, T value) {
+  __atomic_fetch_add(address, value, __ATOMIC_RELEASE);
 }
 
 }  // namespace cuda_emulation

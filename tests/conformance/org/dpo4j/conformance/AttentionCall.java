@@ -209,7 +209,9 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, Attention.S
                 tensors.output("d_q", on.dtype(), rows, width(), qStride()),
                 tensors.output("d_k", on.dtype(), rows, kvWidth(), kvStride()),
                 tensors.output("d_v", on.dtype(), rows, kvWidth(), kvStride()),
-                tensors.workspace(Attention.backwardWorkspaceBytes(rows, with(on.dtype()))),
+                tensors.workspace(Math.max(
+                        Attention.backwardWorkspaceBytes(on.device(), rows, with(on.dtype())),
+                        Attention.backwardWorkspaceBytes(on.again(), rows, with(on.dtype())))),
                 tensors.input(
                         "d_out", on.dtype(), rows, width(), outStride(), new Draw(rows).normal(rows * width(), 1)),
                 tensors.input("out", on.dtype(), rows, width(), outStride(), out),

@@ -70,7 +70,8 @@ class AttentionOnHopperTest {
             dK = add(LargeTensor.output(device, DType.BF16, keys));
             dV = add(LargeTensor.output(device, DType.BF16, keys));
             long bytes = Math.max(
-                    Attention.forwardWorkspaceBytes(), Attention.backwardWorkspaceBytes(rows, shape.with(DType.BF16)));
+                    Attention.forwardWorkspaceBytes(),
+                    Attention.backwardWorkspaceBytes(device, rows, shape.with(DType.BF16)));
             workspace = add(LargeTensor.output(device, DType.F32, (bytes + 3) / 4));
         }
 
@@ -161,7 +162,7 @@ class AttentionOnHopperTest {
                         Native.dpo4j_cuda_has_kernel(hopper.context(), kernel) == 1,
                         hopper.processor() + " has no " + kernel);
             }
-            try (Run run = new Run(on.device(), shape, layout(length))) {
+            try (Run run = new Run(hopper, shape, layout(length))) {
                 List<Image> expected = run.forward(mma);
                 List<Image> actual = run.forward(hopper);
                 near("out", shape, actual.get(0), expected.get(0), 0);

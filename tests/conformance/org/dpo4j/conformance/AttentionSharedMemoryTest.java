@@ -1,6 +1,7 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.testkit.AttentionLayout.plain;
 import static org.dpo4j.testkit.AttentionLayout.shared;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -82,11 +83,33 @@ class AttentionSharedMemoryTest {
     void backward(On on) {
         for (int kib : new int[] {100, 164}) {
             onSmall(on, kib, (small, both) -> {
-                for (int width : kib == 100 ? new int[] {64, 96, 128} : new int[] {128, 256}) {
+                for (int width : kib == 100 ? new int[] {64, 96, 128, 256} : new int[] {128, 256}) {
                     AttentionCheck.backward(both, new AttentionCall(2, 1, width), FAMILIES, 1);
                 }
                 AttentionCheck.backward(
                         both, new AttentionCall(3, 1, 128).withWindow(33).withSoftCap(5), FAMILIES, 1);
+            });
+        }
+    }
+
+    /**
+     * With one tile in shared memory at a time: values that are not finite are hidden and added again, and reach the rows
+     * that see them and no others.
+     */
+    @OnEachCudaDevice
+    @Tag("device")
+    void gradientsOfValuesThatAreNotFinite(On on) {
+        for (int kib : new int[] {100, 164}) {
+            onSmall(on, kib, (small, both) -> {
+                AttentionCall shape = new AttentionCall(2, 1, 256);
+                AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 40, 1);
+                Arrays.fill(inputs.q(), 17 * shape.width(), 18 * shape.width(), Double.POSITIVE_INFINITY);
+                Arrays.fill(inputs.k(), 30 * shape.kvWidth(), 31 * shape.kvWidth(), Double.NaN);
+                long[][] bits = AttentionCheck.gradientBits(both, shape, plain(40), inputs);
+                long[][] clean =
+                        AttentionCheck.gradientBits(both, shape, plain(40), AttentionCall.Inputs.random(shape, 40, 1));
+                int before = 17 * shape.width();
+                Expect.sameBits("d_q before", Arrays.copyOf(bits[0], before), Arrays.copyOf(clean[0], before));
             });
         }
     }

@@ -27,13 +27,15 @@ class ResidentClustersTest {
 
     private static void onFew(On on, String kernel, Consumer<On> check) {
         for (int count : COUNTS) {
-            try (Device few = TestDevices.open(on, new CudaSettings("", count));
-                    Device asked = TestDevices.open(on, new CudaSettings("", 0))) {
-                assumeTrue(
-                        Native.dpo4j_cuda_has_kernel(few.context(), kernel) == 1,
-                        few.processor() + " has no " + kernel);
-                check.accept(on.with(few, asked));
-            }
+            onFew(on, kernel, count, check);
+        }
+    }
+
+    private static void onFew(On on, String kernel, int count, Consumer<On> check) {
+        try (Device few = TestDevices.open(on, new CudaSettings("", count));
+                Device asked = TestDevices.open(on, new CudaSettings("", 0))) {
+            assumeTrue(Native.dpo4j_cuda_has_kernel(few.context(), kernel) == 1, few.processor() + " has no " + kernel);
+            check.accept(on.with(few, asked));
         }
     }
 
@@ -78,6 +80,20 @@ class ResidentClustersTest {
         onFew(on, "attention_backward_sm90a", both -> {
             AttentionCheck.backward(both, new AttentionCall(3, 1, 64).withStrides(8), FAMILIES, 1);
             AttentionCheck.backward(both, new AttentionCall(2, 2, 128), plain(260, 0, 40), 1);
+        });
+    }
+
+    /**
+     * Sums of d_q in the smallest ring of rows: of one key head and an eighth more. The device's own number needs the rows
+     * of all heads of these shapes, so the calls that repeat them have no ring.
+     */
+    @OnEachCudaDevice
+    @Tag("device")
+    void attentionBackwardInARing(On on) {
+        List<Segment> families = shared(new Family(130, 129, 20), new Family(106));
+        onFew(on, "attention_backward_sm90a", 7, both -> {
+            AttentionCheck.backward(both, new AttentionCall(2, 2, 128), families, 1);
+            AttentionCheck.backward(both, new AttentionCall(3, 3, 64).withWindow(140), plain(378, 7), 1);
         });
     }
 }

@@ -119,7 +119,8 @@ final class AttentionBenchmark {
         fixture.computed(attention.out, attention.lse);
         Operand dOut = fixture.normal(1, attention.out.count());
         Operand dQkv = fixture.zeros(attention.qkv.count());
-        long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(attention.rows, attention.shape));
+        long workspace =
+                fixture.workspace(Attention.backwardWorkspaceBytes(fixture.device(), attention.rows, attention.shape));
         return new Prepared(
                 turn -> attention.backward(turn, dQkv, dOut, workspace),
                 gate -> attention.checkBackward(gate, dQkv, dOut));

@@ -95,7 +95,7 @@ final class SelfAttention {
         return new Gradients(
                 layout.matrix(rows, sizes.queryWidth(), dtype),
                 layout.matrix(rows, sizes.qkvWidth(), dtype),
-                layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)),
+                layout.allocate(Attention.backwardWorkspaceBytes(device, rows, shape)),
                 norms == null ? 0 : norms.placeWorkspace(layout, rows),
                 Projection.placeGradient(layout, rows, weights));
     }

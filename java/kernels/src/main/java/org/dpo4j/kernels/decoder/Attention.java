@@ -177,10 +177,10 @@ public final class Attention {
         Status.check(context, Native.dpo4j_attention_forward(context, params.end()));
     }
 
-    /** Bytes of {@code workspace} for {@link #backward} at these sizes, on any device. */
-    public static long backwardWorkspaceBytes(long queryRows, Shape shape) {
-        NativeLibrary.load();
-        return Native.dpo4j_attention_backward_workspace_bytes(queryRows, shape.heads, shape.headWidth);
+    /** Bytes of {@code workspace} for {@link #backward} of {@code queryRows} rows on this device. */
+    public static long backwardWorkspaceBytes(Device device, long queryRows, Shape shape) {
+        return Native.dpo4j_attention_backward_workspace_bytes(
+                device.context(), queryRows, shape.heads, shape.kvHeads, shape.headWidth, shape.dtype.code());
     }
 
     /**

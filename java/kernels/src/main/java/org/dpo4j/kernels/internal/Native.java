@@ -129,7 +129,12 @@ public final class Native {
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_forward_params*") long params);
 
     public static native @Cast("size_t") long dpo4j_attention_backward_workspace_bytes(
-            long queryRows, long heads, long headWidth);
+            @Cast("const dpo4j_context*") long context,
+            long queryRows,
+            long heads,
+            long kvHeads,
+            long headWidth,
+            int dtype);
 
     public static native int dpo4j_attention_backward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_backward_params*") long params);
