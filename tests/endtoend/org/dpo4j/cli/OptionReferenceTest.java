@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.dpo4j.model.TestFiles;
@@ -23,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The option reference: OPTIONS.md, the JSON Schemas of YAML files, and the script for shell completion. */
+/** The option reference: OPTIONS.md, a page for each command, the JSON Schemas of YAML files, and the script for shell completion. */
 class OptionReferenceTest {
     @TempDir
     static Path directory;
@@ -34,7 +33,7 @@ class OptionReferenceTest {
     @BeforeAll
     static void write() throws IOException {
         Cli.run("options --output_dir %s", directory).assertSucceeded();
-        options = Files.readString(directory.resolve("OPTIONS.md"));
+        options = Files.readString(directory.resolve("docs/options/dpo.md"));
         dpo = TestFiles.json(directory.resolve("schema/dpo.json"));
     }
 
@@ -43,7 +42,8 @@ class OptionReferenceTest {
     void committedFilesAreCurrent() throws IOException {
         Map<String, String> written = files(directory);
         Map<String, String> committed = files(TestFiles.repository(""));
-        String remedy = "run ./dpo4j options in the root of the repository, and commit OPTIONS.md and schema/";
+        String remedy =
+                "run ./dpo4j options in the root of the repository, and commit OPTIONS.md, docs/options and schema";
         assertThat(committed.keySet()).as(remedy).isEqualTo(written.keySet());
         written.forEach((name, content) -> {
             if (!content.equals(committed.get(name))) {
@@ -55,9 +55,11 @@ class OptionReferenceTest {
     private static Map<String, String> files(Path root) throws IOException {
         Map<String, String> files = new TreeMap<>();
         files.put("OPTIONS.md", Files.readString(root.resolve("OPTIONS.md")));
-        try (Stream<Path> schemas = Files.list(root.resolve("schema"))) {
-            for (Path schema : (Iterable<Path>) schemas::iterator) {
-                files.put("schema/" + schema.getFileName(), Files.readString(schema));
+        for (String folder : List.of("docs/options", "schema")) {
+            try (Stream<Path> list = Files.list(root.resolve(folder))) {
+                for (Path file : (Iterable<Path>) list::iterator) {
+                    files.put(folder + "/" + file.getFileName(), Files.readString(file));
+                }
             }
         }
         return files;
@@ -79,23 +81,15 @@ class OptionReferenceTest {
         assertThat(options).doesNotContain("${", "null |");
     }
 
-    /** The table of a command, with those to which it refers, has the options of the command's schema, each once. */
+    /** The table of a command has the options of the command's schema, each once. */
     @Test
     void everyOptionOfACommandIsListedOnce() throws IOException {
-        Map<String, String> sections = new TreeMap<>();
-        for (String section : options.split("\n## ")) {
-            sections.put(section.lines().findFirst().orElse(""), section);
-        }
         try (Stream<Path> schemas = Files.list(directory.resolve("schema"))) {
             for (Path schema : (Iterable<Path>) schemas::iterator) {
                 String command = schema.getFileName().toString().replace(".json", "");
-                StringBuilder listed = new StringBuilder(sections.get(command));
-                Matcher links = Pattern.compile("\\[(Options of [^]]*)]").matcher(sections.get(command));
-                while (links.find()) {
-                    listed.append(sections.get(links.group(1)));
-                }
+                String page = Files.readString(directory.resolve("docs/options/" + command + ".md"));
                 List<String> names = Pattern.compile("^\\| `([^`]*)`", Pattern.MULTILINE)
-                        .matcher(listed)
+                        .matcher(page)
                         .results()
                         .map(row -> row.group(1))
                         .toList();
@@ -104,8 +98,22 @@ class OptionReferenceTest {
                 assertThat(names).as(command).containsExactlyInAnyOrderElementsOf(expected);
             }
         }
-        assertThat(sections.keySet()).contains("Options of sft, dpo, kto, sweep, sweep-kto and sweep-sft");
         assertThat(options).contains("| `output_dir` | a path | **required** |");
+    }
+
+    /** The index leads to the page of each command, and there are no other pages. */
+    @Test
+    void theIndexListsThePages() throws IOException {
+        List<String> links = Pattern.compile("\\]\\((docs/options/[^)]*)\\)")
+                .matcher(Files.readString(directory.resolve("OPTIONS.md")))
+                .results()
+                .map(link -> link.group(1))
+                .toList();
+        assertThat(links).contains("docs/options/dpo.md", "docs/options/kto.md", "docs/options/doctor.md");
+        try (Stream<Path> pages = Files.list(directory.resolve("docs/options"))) {
+            assertThat(pages.map(page -> "docs/options/" + page.getFileName()))
+                    .containsExactlyInAnyOrderElementsOf(links);
+        }
     }
 
     /** Each property has the type that Java gives it, and the range that the program checks. */
@@ -159,7 +167,8 @@ class OptionReferenceTest {
             }
         }
         assertThat(names).contains("DPO4J_CUDA_PATH", "HF_HOME", "XDG_CACHE_HOME");
-        String listed = options.substring(options.indexOf("## Environment"));
+        String index = Files.readString(directory.resolve("OPTIONS.md"));
+        String listed = index.substring(index.indexOf("## Environment"));
         assertThat(names).allSatisfy(name -> assertThat(listed).contains(name));
     }
 

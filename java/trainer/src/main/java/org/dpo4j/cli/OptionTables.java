@@ -1,23 +1,22 @@
 package org.dpo4j.cli;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * OPTIONS.md: Markdown tables of the options of each command, with values, defaults and descriptions. Options that several
- * commands have in common are in a section of their own, to which these commands refer.
+ * The option reference in Markdown: a page for each command, whose table has all options of the command with values, defaults and descriptions,
+ * and OPTIONS.md, which lists the pages, the options of all commands and the environment variables.
  */
 final class OptionTables {
+    private static final String PAGES = "docs/options/";
+
     private static final String INTRODUCTION = """
             # Options
 
-            `./dpo4j options` writes this file and `schema/` from the program; do not edit them.
+            `./dpo4j options` writes this file, `docs/options/` and `schema/` from the program; do not edit them.
 
             Give an option on the command line (`--max_length 512`, `--max-length=512`), or in a YAML file that `--config` names (`max_length: 512`). The
             command line overrides the file. Names, defaults and meanings are TRL's where TRL has the option ([COMPATIBILITY](COMPATIBILITY.md)).
@@ -27,99 +26,46 @@ final class OptionTables {
             * `source <(./dpo4j completion)` completes commands, options and values in bash and zsh.
             """;
 
-    /** Fewer common options are listed with each command. */
-    private static final int MIN_COMMON = 3;
+    private OptionTables() {}
 
-    private final StringBuilder text = new StringBuilder(INTRODUCTION);
-    /** The rows of each command. */
-    private final Map<CommandSpec, List<String>> rows = new LinkedHashMap<>();
-    /** The commands that have a row, by row. */
-    private final Map<String, List<String>> commands = new LinkedHashMap<>();
-    /** The rows that the same several commands have, by title. */
-    private final Map<String, List<String>> common = new LinkedHashMap<>();
-
-    private OptionTables(CommandSpec root) {
-        for (CommandLine command : root.subcommands().values()) {
-            CommandSpec spec = command.getCommandSpec();
-            List<String> own = DescribedOption.settable(spec).stream()
-                    .map(OptionTables::row)
-                    .toList();
-            rows.put(spec, own);
-            own.forEach(row ->
-                    commands.computeIfAbsent(row, key -> new ArrayList<>()).add(spec.name()));
+    /** The files for all commands of {@code root}, by name. Descriptions must be interpolated. */
+    static Map<String, String> files(CommandSpec root) {
+        Map<String, String> files = new LinkedHashMap<>();
+        StringBuilder index = new StringBuilder(INTRODUCTION).append("\n## Commands\n\n| command | |\n| --- | --- |\n");
+        for (CommandLine each : root.subcommands().values()) {
+            CommandSpec command = each.getCommandSpec();
+            String name = PAGES + command.name() + ".md";
+            index.append("| [").append(command.name()).append("](").append(name).append(") | ");
+            index.append(cell(description(command))).append(" |\n");
+            files.put(name, page(command));
         }
-        commands.forEach((row, names) -> {
-            if (names.size() > 1) {
-                common.computeIfAbsent(title(names), key -> new ArrayList<>()).add(row);
-            }
-        });
-        common.values().removeIf(shared -> shared.size() < MIN_COMMON);
-    }
-
-    /** The file for all commands of {@code root}. Descriptions must be interpolated. */
-    static String markdown(CommandSpec root) {
-        OptionTables tables = new OptionTables(root);
-        tables.heading("All commands", "");
-        tables.table(root.options().stream()
+        index.append("\n## Options of all commands\n\n");
+        index.append(table(root.options().stream()
                 .filter(option -> !option.hidden())
                 .map(DescribedOption::read)
-                .map(OptionTables::row)
-                .toList());
-        tables.rows.forEach(tables::command);
-        tables.common.forEach((title, shared) -> {
-            tables.heading(title, "");
-            tables.table(shared);
-        });
-        tables.environment();
-        return tables.text.toString();
+                .toList()));
+        index.append("\n## Environment variables\n\n").append(environment());
+        files.put("OPTIONS.md", index.toString());
+        return files;
     }
 
-    private static String title(List<String> names) {
-        int last = names.size() - 1;
-        return "Options of " + String.join(", ", names.subList(0, last)) + " and " + names.get(last);
+    private static String page(CommandSpec command) {
+        return "# Options of `" + command.name() + "`\n\n" + cell(description(command)) + "\n\n"
+                + "[Options of all commands, environment variables](../../OPTIONS.md).\n\n"
+                + table(DescribedOption.settable(command));
     }
 
-    private void command(CommandSpec command, List<String> all) {
-        heading(command.name(), String.join(" ", command.usageMessage().description()));
-        List<String> own = all.stream().filter(row -> !isCommon(row)).toList();
-        String others = all.stream()
-                .filter(this::isCommon)
-                .map(row -> title(commands.getOrDefault(row, List.of())))
-                .distinct()
-                .map(title -> "[" + title + "](#" + anchor(title) + ")")
-                .collect(Collectors.joining(", "));
-        if (!others.isEmpty()) {
-            text.append("Also: ").append(others).append(".\n\n");
+    private static String description(CommandSpec command) {
+        return String.join(" ", command.usageMessage().description());
+    }
+
+    private static String table(List<DescribedOption> options) {
+        if (options.isEmpty()) {
+            return "No options of its own.\n";
         }
-        if (!own.isEmpty() || others.isEmpty()) {
-            table(own);
-        }
-    }
-
-    private boolean isCommon(String row) {
-        return common.getOrDefault(title(commands.getOrDefault(row, List.of(""))), List.of())
-                .contains(row);
-    }
-
-    /** As GitHub makes it of a heading. */
-    private static String anchor(String title) {
-        return title.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9 -]", "").replace(' ', '-');
-    }
-
-    private void heading(String title, String description) {
-        text.append("\n## ").append(title).append("\n\n");
-        if (!description.isEmpty()) {
-            text.append(cell(description)).append("\n\n");
-        }
-    }
-
-    private void table(List<String> lines) {
-        if (lines.isEmpty()) {
-            text.append("No options of its own.\n");
-            return;
-        }
-        text.append("| option | values | default | |\n| --- | --- | --- | --- |\n");
-        lines.forEach(text::append);
+        StringBuilder table = new StringBuilder("| option | values | default | |\n| --- | --- | --- | --- |\n");
+        options.forEach(option -> table.append(row(option)));
+        return table.toString();
     }
 
     private static String row(DescribedOption option) {
@@ -129,16 +75,16 @@ final class OptionTables {
                 + cell(option.text()) + " |\n";
     }
 
-    private void environment() {
-        heading("Environment variables", "");
-        text.append("| variable | |\n| --- | --- |\n");
+    private static String environment() {
+        StringBuilder table = new StringBuilder("| variable | |\n| --- | --- |\n");
         for (String[] row : TableFile.rows("environment.txt", 2)) {
-            text.append("| `")
+            table.append("| `")
                     .append(row[0])
                     .append("` | ")
                     .append(cell(row[1]))
                     .append(" |\n");
         }
+        return table.toString();
     }
 
     private static String cell(String words) {

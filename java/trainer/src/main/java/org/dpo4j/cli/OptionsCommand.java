@@ -18,8 +18,8 @@ import picocli.CommandLine.Spec;
 /** {@code dpo4j options}: writes the option reference. */
 @Command(
         name = "options",
-        description = "Write the option reference: OPTIONS.md with a table for each command, and schema/COMMAND.json, a"
-                + " JSON Schema of its YAML files.")
+        description = "Write the option reference: OPTIONS.md, docs/options/COMMAND.md with a table of its options, and"
+                + " schema/COMMAND.json, a JSON Schema of its YAML files.")
 final class OptionsCommand implements Callable<Integer> {
     private static final String SCHEMAS = "schema";
 
@@ -31,9 +31,9 @@ final class OptionsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        makeDirectory(outputDir.resolve(SCHEMAS));
         files(command.root()).forEach((name, content) -> {
             Path file = outputDir.resolve(name);
+            makeDirectory(file.resolveSibling("."));
             Output.write(file, out -> out.print(content));
             Output.standard().println(file);
         });
@@ -53,7 +53,7 @@ final class OptionsCommand implements Callable<Integer> {
     static Map<String, String> files(CommandSpec root) {
         root.commandLine().setInterpolateVariables(true); // for ${DEFAULT-VALUE} in descriptions
         Map<String, String> files = new LinkedHashMap<>();
-        files.put("OPTIONS.md", OptionTables.markdown(root));
+        files.putAll(OptionTables.files(root));
         for (CommandLine each : root.subcommands().values()) {
             CommandSpec spec = each.getCommandSpec();
             if (!OptionNames.settable(spec).isEmpty()) {

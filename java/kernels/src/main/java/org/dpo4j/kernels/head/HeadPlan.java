@@ -90,8 +90,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
      * have equal bits.
      */
     public static HeadPlan on(Device device, Use use, long vocabulary, long hidden, DType dtype) {
-        if (canBeExponentials(hidden, dtype)
-                && lacksExponentials(device, dtype).isEmpty()) {
+        if (canBeExponentials(hidden, dtype) && lacksExponentials(device, dtype).isEmpty()) {
             return new HeadPlan(use, vocabulary, hidden, dtype, 1, Path.EXPONENTIALS);
         }
         return ofLogits(device, use, vocabulary, hidden, dtype);
