@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
@@ -50,7 +49,7 @@ class ModelTest {
                             .usingRecursiveComparison()
                             .ignoringFields("json") // the saved one has a torch_dtype
                             .isEqualTo(config);
-                    assertThat(weights(loaded)).isEqualTo(weights(made));
+                    assertThat(TestWeights.byName(loaded)).isEqualTo(TestWeights.byName(made));
                     loaded.save(directory.resolve("b"), DType.F32);
                 }
             }
@@ -70,8 +69,8 @@ class ModelTest {
         try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {
             made.save(directory, DType.BF16);
             try (Model loaded = Model.load(directory, on.device(), DType.F32)) {
-                Map<String, List<Float>> rounded = weights(loaded);
-                weights(made).forEach((name, exact) -> {
+                Map<String, List<Float>> rounded = TestWeights.byName(loaded);
+                TestWeights.byName(made).forEach((name, exact) -> {
                     for (int i = 0; i < exact.size(); i++) {
                         assertThat(rounded.getOrDefault(name, List.of()).get(i))
                                 .isCloseTo(exact.get(i), within(Math.abs(exact.get(i)) / 256));
@@ -79,7 +78,7 @@ class ModelTest {
                 });
                 loaded.save(directory, DType.BF16);
                 try (Model again = Model.load(directory, on.device(), DType.F32)) {
-                    assertThat(weights(again)).isEqualTo(rounded);
+                    assertThat(TestWeights.byName(again)).isEqualTo(rounded);
                 }
             }
         }
@@ -157,9 +156,9 @@ class ModelTest {
             int n = values.length;
             assertThat(sum / n).isCloseTo(0, within(4 * 0.02 / Math.sqrt(n)));
             assertThat(Math.sqrt(squares / n)).isCloseTo(0.02, within(4 * 0.02 / Math.sqrt(2 * n)));
-            assertThat(weights(first).get("model.norm.weight")).containsOnly(1f);
-            assertThat(weights(same)).isEqualTo(weights(first));
-            assertThat(weights(other)).isNotEqualTo(weights(first));
+            assertThat(TestWeights.byName(first).get("model.norm.weight")).containsOnly(1f);
+            assertThat(TestWeights.byName(same)).isEqualTo(TestWeights.byName(first));
+            assertThat(TestWeights.byName(other)).isNotEqualTo(TestWeights.byName(first));
         }
     }
 
@@ -167,11 +166,11 @@ class ModelTest {
     void aCopyDoesNotChangeWithItsModel(On on) {
         try (Model model = Model.create(TIED, on.device(), DType.F32, 5);
                 Model copy = model.copy()) {
-            Map<String, List<Float>> before = weights(copy);
-            assertThat(before).isEqualTo(weights(model));
+            Map<String, List<Float>> before = TestWeights.byName(copy);
+            assertThat(before).isEqualTo(TestWeights.byName(model));
             ParameterTensor norm = model.parameters().tensor("model.norm.weight");
             model.parameters().writeWeights(norm, new float[(int) norm.count()]);
-            assertThat(weights(copy)).isEqualTo(before);
+            assertThat(TestWeights.byName(copy)).isEqualTo(before);
         }
     }
 
@@ -199,7 +198,7 @@ class ModelTest {
         Map<String, List<Float>> whole;
         try (Model made = Model.create(UNTIED, on.device(), DType.F32, 5)) {
             made.save(directory, DType.F32);
-            whole = weights(made);
+            whole = TestWeights.byName(made);
             shard(made, directory);
         }
         Files.delete(directory.resolve("model.safetensors"));
@@ -256,20 +255,8 @@ class ModelTest {
 
     private static Map<String, List<Float>> load(On on, Path directory) {
         try (Model model = Model.load(directory, on.device(), DType.F32)) {
-            return weights(model);
+            return TestWeights.byName(model);
         }
-    }
-
-    private static Map<String, List<Float>> weights(Model model) {
-        Map<String, List<Float>> weights = new TreeMap<>();
-        for (ParameterTensor tensor : model.parameters().tensors()) {
-            List<Float> values = new ArrayList<>();
-            for (float value : model.parameters().readWeights(tensor)) {
-                values.add(value);
-            }
-            weights.put(tensor.name(), values);
-        }
-        return weights;
     }
 
     /** Writes every other tensor to one file and the rest to another, and the index of both. */

@@ -57,20 +57,8 @@ class SaveOverModelTest {
 
     private Map<String, List<Float>> loaded(Path from) {
         try (Model model = Model.load(from, device, DType.F32)) {
-            return weights(model);
+            return TestWeights.byName(model);
         }
-    }
-
-    private static Map<String, List<Float>> weights(Model model) {
-        Map<String, List<Float>> weights = new TreeMap<>();
-        for (ParameterTensor tensor : model.parameters().tensors()) {
-            List<Float> values = new ArrayList<>();
-            for (float value : model.parameters().readWeights(tensor)) {
-                values.add(value);
-            }
-            weights.put(tensor.name(), values);
-        }
-        return weights;
     }
 
     /**
@@ -101,14 +89,16 @@ class SaveOverModelTest {
             step.run();
         }
         if (CompleteModel.isIn(to)) {
-            assertThat(loaded(to)).as("after %d", steps).isIn(List.of(weights(old), weights(next)));
+            assertThat(loaded(to))
+                    .as("after %d", steps)
+                    .isIn(List.of(TestWeights.byName(old), TestWeights.byName(next)));
         } else {
             assertRefused(() -> loaded(to), "holds neither model.safetensors nor");
         }
         if (steps < all.size()) {
             CompleteModel.move(from, to);
         }
-        assertThat(loaded(to)).isEqualTo(weights(next));
+        assertThat(loaded(to)).isEqualTo(TestWeights.byName(next));
         List<String> expected = new ArrayList<>(names(after));
         expected.add("notes.txt");
         assertThat(names(to)).containsExactlyInAnyOrderElementsOf(expected);
@@ -140,14 +130,14 @@ class SaveOverModelTest {
             Files.createSymbolicLink(
                     snapshot.resolve(name), Path.of("../../blobs").resolve(blob));
         }
-        assertThat(loaded(snapshot)).isEqualTo(weights(old));
+        assertThat(loaded(snapshot)).isEqualTo(TestWeights.byName(old));
         try (Model model = Model.load(snapshot, device, DType.F32)) {
             model.save(directory.resolve("copy"), SaveFormat.unchanged());
             assertThat(directory.resolve("copy/generation_config.json")).hasContent(text);
         }
         next.save(snapshot, shards("6KB")); // same names
         next.save(snapshot, shards("1GB")); // a name that is no link, and others that go
-        assertThat(loaded(snapshot)).isEqualTo(weights(next));
+        assertThat(loaded(snapshot)).isEqualTo(TestWeights.byName(next));
         assertThat(names(blobs)).containsExactlyElementsOf(contents.keySet());
         for (Map.Entry<String, byte[]> blob : contents.entrySet()) {
             assertThat(blobs.resolve(blob.getKey())).hasBinaryContent(blob.getValue());
@@ -169,6 +159,6 @@ class SaveOverModelTest {
                 "model.norm.weight is 65520.0 at [5]",
                 "beyond 65504");
         assertThat(names(saved)).isEqualTo(names);
-        assertThat(loaded(saved)).isEqualTo(weights(old));
+        assertThat(loaded(saved)).isEqualTo(TestWeights.byName(old));
     }
 }

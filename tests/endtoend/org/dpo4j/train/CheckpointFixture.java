@@ -1,7 +1,5 @@
 package org.dpo4j.train;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,23 +41,11 @@ abstract class CheckpointFixture {
     }
 
     void assertSame(String output, String expected) throws IOException {
-        assertThat(directory.resolve(output + "/model.safetensors"))
-                .as(output)
-                .hasSameBinaryContentAs(directory.resolve(expected + "/model.safetensors"));
-        Path average = directory.resolve(expected + "/ema/model.safetensors");
-        if (Files.exists(average)) {
-            assertThat(directory.resolve(output + "/ema/model.safetensors"))
-                    .as(output)
-                    .hasSameBinaryContentAs(average);
-        }
-        assertThat(lines(output)).as(output).isEqualTo(lines(expected));
+        RunFiles.assertSame(directory.resolve(output), directory.resolve(expected));
     }
 
-    /** Lines of metrics without those that depend on time. */
     List<String> lines(String output) throws IOException {
-        return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
-                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime|memory_gib/[a-z]+)\":[^,}]*", ""))
-                .toList();
+        return RunFiles.metrics(directory.resolve(output));
     }
 
     void train(DpoOptions.Builder options) {

@@ -82,17 +82,11 @@ class ReferenceRunsTest {
     }
 
     private void assertSame(String output, String expected) throws IOException {
-        assertThat(directory.resolve(output + "/model.safetensors"))
-                .as(output)
-                .hasSameBinaryContentAs(directory.resolve(expected + "/model.safetensors"));
-        assertThat(lines(output)).as(output).isEqualTo(lines(expected));
+        RunFiles.assertSame(directory.resolve(output), directory.resolve(expected));
     }
 
-    /** Lines of metrics without those that depend on time. */
     private List<String> lines(String output) throws IOException {
-        return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
-                .map(line -> line.replaceAll(",\"([a-z]+_per_second|eval_runtime|memory_gib/[a-z]+)\":[^,}]*", ""))
-                .toList();
+        return RunFiles.metrics(directory.resolve(output));
     }
 
     private List<Path> kept() throws IOException {
