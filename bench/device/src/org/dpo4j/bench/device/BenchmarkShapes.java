@@ -119,6 +119,13 @@ final class BenchmarkShapes {
     /** For operations that no CPU has. */
     static final Shapes FUSED_HEAD = onGpu(HEAD.gpu(), shapes("rows 6, vocabulary 101, hidden 16, dtype BF16"));
 
+    /** For variants of these, which are compared with them at few shapes. */
+    static final Shapes FUSED_HEAD_VARIANTS = onGpu(
+            shapes(
+                    "rows 8192, vocabulary 128256, hidden 4096, dtype BF16",
+                    "rows 16384, vocabulary 151936, hidden 896, dtype BF16"),
+            shapes("rows 6, vocabulary 101, hidden 16, dtype BF16"));
+
     static final Shapes PARAMETERS = onGpu(
             shapes(
                     "count 134217728, dtype BF16",

@@ -6,6 +6,7 @@ import static org.dpo4j.bench.device.BenchmarkShapes.DECODE;
 import static org.dpo4j.bench.device.BenchmarkShapes.EMBEDDING;
 import static org.dpo4j.bench.device.BenchmarkShapes.EMBEDDING_BACKWARD;
 import static org.dpo4j.bench.device.BenchmarkShapes.FUSED_HEAD;
+import static org.dpo4j.bench.device.BenchmarkShapes.FUSED_HEAD_VARIANTS;
 import static org.dpo4j.bench.device.BenchmarkShapes.GENERATION;
 import static org.dpo4j.bench.device.BenchmarkShapes.GENERATION_8B;
 import static org.dpo4j.bench.device.BenchmarkShapes.HEAD;
@@ -96,13 +97,13 @@ final class Benchmarks {
                     LmHeadBenchmark::flopsForward,
                     Roofline.products(LmHeadBenchmark::logitsProduct),
                     LmHeadBenchmark::exponentialsAndStatistics,
-                    FUSED_HEAD),
+                    FUSED_HEAD_VARIANTS),
             computing(
                     "lm_head_exponentials_frozen",
                     s -> 2 * LmHeadBenchmark.flopsForward(s),
                     Roofline.products(LmHeadBenchmark::twoProducts),
                     LmHeadBenchmark::frozenOfExponentials,
-                    FUSED_HEAD),
+                    FUSED_HEAD_VARIANTS),
             logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
             logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
