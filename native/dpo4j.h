@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 24
+#define DPO4J_ABI_VERSION 25
 
 enum dpo4j_status {
   DPO4J_OK = 0,
