@@ -66,7 +66,8 @@ class CommandLineTest {
                 "{\"model_type\": " + JsonFile.object().textNode(name) + "}");
         Cli.run("generate --device cpu --prompt a --model_name_or_path %s", model)
                 .assertThatRunEndedWith()
-                .startsWith("dpo4j: error: " + model.resolve("config.json") + ": model_type is " + written + "; only");
+                .startsWith("dpo4j: error: " + model.resolve("config.json") + ": model_type is " + written
+                        + ", a family that is not supported");
         Cli.run(List.of("generate", "--device", "cpu", "--prompt", "a", "--model_name_or_path", directory + "/x\ny"))
                 .assertThatRunEndedWith()
                 .startsWith("dpo4j: error: " + directory + "/xU+000Ay does not exist");

@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.IntStream;
 import org.dpo4j.conformance.TestDevices;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
@@ -126,7 +125,7 @@ class FourBitRunTest extends AdapterFixture {
                 "bnb_4bit_compute_dtype is bfloat16, but dtype is float32");
     }
 
-    /** Llama-3.1-8B with an adapter of rank 16 of all linear layers, and 4 Ki tokens in a micro-batch. */
+    /** Llama-3.1-8B with an adapter of rank 16 of all linear layers, and 4 Ki tokens in a pair, which is a pass on every device. */
     @Test
     void aModelOf8BFitsInto16Gb() {
         DpoOptions options = TinyRun.options()
@@ -137,13 +136,9 @@ class FourBitRunTest extends AdapterFixture {
                 .loadIn4bit(true)
                 .useBnbNestedQuant(true)
                 .gradientCheckpointing(true)
-                .perDeviceTrainBatchSize(4)
-                .perDeviceEvalBatchSize(4)
                 .maxSteps(1)
                 .build();
-        List<PreferencePair> pairs = IntStream.range(0, 4)
-                .mapToObj(i -> new PreferencePair(i + 1, new int[512], new int[256], new int[256]))
-                .toList();
+        List<PreferencePair> pairs = List.of(new PreferencePair(1, new int[2048], new int[1024], new int[1024]));
         try (Device device = Devices.cpu(1)) {
             MemoryPlan plan = DpoSteps.memory(EIGHT_BILLION, device, DType.BF16, pairs, options, true);
             plan.check(16_000_000_000L);
