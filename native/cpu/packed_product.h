@@ -269,45 +269,37 @@ void multiply_columns(const ColumnsProduct& t, const Split& split) {
 template <class Words, int kRows, class Split>
 void multiply_few_rows(const ColumnsProduct& t, const Split& split) {
   constexpr int64_t kWord = sizeof(uint32_t), kLine = 64;
-  constexpr int kColumns = 2;  // vectors: with one, a multiplication would wait for the one before
-  for (int64_t first = 0; first < t.vectors; first += kColumns) {
-    const int64_t vectors = t.vectors - first < kColumns ? t.vectors - first : kColumns;
-    const char* rows = t.b + first * kLanes * t.b_bytes;
-    const char* ahead = rows + vectors * kLanes * t.b_bytes;
+  for (int64_t vector = 0; vector < t.vectors; vector++) {
+    const char* rows = t.b + vector * kLanes * t.b_bytes;
+    const char* ahead = rows + kLanes * t.b_bytes;  // the rows of the next vector, in the order of memory
     for (int64_t begin = 0, length; begin < t.k; begin += length) {
       length = split(t.k - begin);
       const int64_t bytes = length * t.k_bytes, offset = begin * t.k_bytes;
-      __m512 sums[kRows][kColumns] = {};
-      for (int64_t at = 0; at < bytes; at += kLine) {
+      __m512 sums[kRows] = {};
+      for (int64_t at = 0; at < bytes; at += kLine, ahead += kLanes * kLine) {
         const int64_t left = bytes - at;
         const __mmask64 mask = left >= kLine ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
-        for (int64_t j = 0; j < vectors; j++) {
-          __m512 words[kLanes];
-          const char* block = rows + j * kLanes * t.b_bytes + offset + at;
+        __m512 words[kLanes];
 #pragma GCC unroll 16
-          for (int i = 0; i < kLanes; i++) {
-            words[i] = (__m512)_mm512_maskz_loadu_epi8(mask, block + i * t.b_bytes);
-            __builtin_prefetch(ahead + i * kLine, 0, 2);
-          }
-          ahead += kLanes * kLine;
-          transpose_words(words);
-          const char* a = t.a + offset + at;
+        for (int i = 0; i < kLanes; i++) {
+          words[i] = (__m512)_mm512_maskz_loadu_epi8(mask, rows + i * t.b_bytes + offset + at);
+          __builtin_prefetch(ahead + i * kLine);
+        }
+        transpose_words(words);
+        const char* a = t.a + offset + at;
 #pragma GCC unroll 16
-          for (int i = 0; i < kLanes; i++) {
-            if (i * kWord >= left) break;
-            for (int r = 0; r < kRows; r++) {
-              int32_t word;
-              __builtin_memcpy(&word, a + r * t.a_bytes + i * kWord, kWord);
-              sums[r][j] = Words::multiply((__m512)_mm512_set1_epi32(word), words[i], sums[r][j]);
-            }
+        for (int i = 0; i < kLanes; i++) {
+          if (i * kWord >= left) break;
+          for (int r = 0; r < kRows; r++) {
+            int32_t word;
+            __builtin_memcpy(&word, a + r * t.a_bytes + i * kWord, kWord);
+            sums[r] = Words::multiply((__m512)_mm512_set1_epi32(word), words[i], sums[r]);
           }
         }
       }
       for (int r = 0; r < kRows; r++) {
-        for (int64_t j = 0; j < vectors; j++) {
-          float* c = t.c + r * t.c_stride + (first + j) * kLanes;
-          _mm512_storeu_ps(c, begin > 0 || t.adds ? _mm512_add_ps(_mm512_loadu_ps(c), sums[r][j]) : sums[r][j]);
-        }
+        float* c = t.c + r * t.c_stride + vector * kLanes;
+        _mm512_storeu_ps(c, begin > 0 || t.adds ? _mm512_add_ps(_mm512_loadu_ps(c), sums[r]) : sums[r]);
       }
     }
   }

@@ -186,7 +186,8 @@ class OptionValuesTest {
     @Test
     void helpNamesDefaultsAndValues() {
         assertThat(String.join(" ", Cli.run("dpo --help").out()).replaceAll(" +", " "))
-                .contains("cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau; default linear")
+                .contains(
+                        "cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau, greedy; default linear")
                 .contains("Rows per micro-batch; default 8.")
                 .contains("conservative DPO (cDPO); TRL 1.16 ignores it there")
                 .doesNotContain("${");
@@ -245,8 +246,8 @@ class OptionValuesTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        lr_scheduler_type | greedy | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau
-        lr_scheduler_type | LINEAR | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau
+        lr_scheduler_type | greedier | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau, greedy
+        lr_scheduler_type | LINEAR | one of linear, cosine, cosine_with_restarts, polynomial, constant, constant_with_warmup, inverse_sqrt, cosine_with_min_lr, cosine_warmup_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau, greedy
         eval_strategy | never | one of no, steps, epoch
         dtype | auto | one of float32, bfloat16
         dtype | float16 | one of float32, bfloat16

@@ -26,8 +26,9 @@ public final class BestModelOptions extends OptionGroup {
     /** The metric of evaluation by which models are compared, with or without {@code eval_}; null: loss. */
     @Option(
             names = "--metric_for_best_model",
-            description = "The metric by which load_best_model_at_end, early stopping and reduce_lr_on_plateau compare"
-                    + " evaluations, such as loss, rewards/accuracies or, of a named set, NAME_loss; default loss.")
+            description =
+                    "The metric by which load_best_model_at_end, early stopping, reduce_lr_on_plateau and greedy compare"
+                            + " evaluations, such as loss, rewards/accuracies or, of a named set, NAME_loss; default loss.")
     @Nullable
     String metricForBestModel;
 

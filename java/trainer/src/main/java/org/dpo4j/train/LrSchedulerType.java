@@ -2,10 +2,7 @@ package org.dpo4j.train;
 
 import java.util.List;
 
-/**
- * Schedule of the learning rate over a run, under the names of transformers' {@code SchedulerType}, of which {@code
- * greedy} is missing.
- */
+/** Schedule of the learning rate over a run, under the names of transformers' {@code SchedulerType}. */
 public enum LrSchedulerType {
     /** Warm-up, then a straight line to 0. */
     LINEAR("linear"),
@@ -44,7 +41,23 @@ public enum LrSchedulerType {
             "threshold_mode",
             "cooldown",
             "min_lr",
-            "eps");
+            "eps"),
+    /** The peak rate, raised while {@code metric_for_best_model} improves, and lowered when it stops; warm-up is refused. */
+    GREEDY(
+            "greedy",
+            "mode",
+            "factor",
+            "patience",
+            "threshold",
+            "threshold_mode",
+            "cooldown",
+            "warmup",
+            "min_lr",
+            "max_lr",
+            "eps",
+            "smooth",
+            "window_size",
+            "reset_start");
 
     private final String option;
     private final List<String> kwargs;
@@ -52,6 +65,11 @@ public enum LrSchedulerType {
     LrSchedulerType(String option, String... kwargs) {
         this.option = option;
         this.kwargs = List.of(kwargs);
+    }
+
+    /** Whether rates follow a metric ({@link MetricRate}). */
+    boolean followsMetric() {
+        return this == REDUCE_LR_ON_PLATEAU || this == GREEDY;
     }
 
     /** Keys of {@code lr_scheduler_kwargs} that this schedule reads. */

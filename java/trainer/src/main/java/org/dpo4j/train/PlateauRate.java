@@ -7,7 +7,7 @@ import org.dpo4j.train.checkpoint.SavedState;
  * evaluations, one after another, that did not improve on the best value. Formulas, names and defaults are those of
  * PyTorch's {@code ReduceLROnPlateau}.
  */
-final class PlateauRate {
+final class PlateauRate implements MetricRate {
     private static final double MAX = 1e30;
 
     private final boolean isMax;
@@ -38,18 +38,18 @@ final class PlateauRate {
         rate = peak;
     }
 
-    /** Whether greater metrics are better. */
-    boolean isMax() {
+    @Override
+    public boolean isMax() {
         return isMax;
     }
 
-    /** The rate of the next step. */
-    double rate() {
+    @Override
+    public double rate() {
         return rate;
     }
 
-    /** Adds the metric of an evaluation. */
-    void add(double metric) {
+    @Override
+    public void add(double metric) {
         if (isBetter(metric)) {
             best = metric;
             hasBest = true;
@@ -79,7 +79,8 @@ final class PlateauRate {
         return metric < (isRelative ? than * (1 - threshold) : than - threshold);
     }
 
-    void state(SavedState saved) {
+    @Override
+    public void state(SavedState saved) {
         saved.real("plateau_rate", () -> rate, value -> rate = value);
         saved.real("plateau_best", () -> best, value -> best = value);
         saved.whole("plateau_has_best", () -> hasBest ? 1 : 0, value -> hasBest = value != 0);

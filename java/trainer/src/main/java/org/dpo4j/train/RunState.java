@@ -25,7 +25,7 @@ final class RunState implements AutoCloseable {
     private final Objective objective;
     private final Steps steps;
     private final Schedule schedule;
-    private final @Nullable PlateauRate plateau;
+    private final @Nullable MetricRate metricRate;
     private final Reference reference;
     private final Optimizer optimizer;
     private final Parameters parameters;
@@ -61,7 +61,7 @@ final class RunState implements AutoCloseable {
         this.objective = objective;
         this.steps = steps;
         this.schedule = options.step().schedule(steps.total());
-        this.plateau = options.step().plateau();
+        this.metricRate = options.step().metricRate();
         this.reference = reference;
         objective.begin(reference, listener);
         this.optimizer = new Optimizer(
@@ -76,8 +76,8 @@ final class RunState implements AutoCloseable {
         nonFinite.state(saved);
         objective.state(saved);
         reference.state(saved);
-        if (plateau != null) {
-            plateau.state(saved);
+        if (metricRate != null) {
+            metricRate.state(saved);
         }
         saved.whole("global_step", () -> step, value -> step = (int) value);
         saved.whole("num_tokens", () -> tokens, value -> tokens = value);
@@ -134,13 +134,13 @@ final class RunState implements AutoCloseable {
     }
 
     private double rate(int number) {
-        return plateau == null ? schedule.rate(number) : plateau.rate();
+        return metricRate == null ? schedule.rate(number) : metricRate.rate();
     }
 
     /** Adds the value of {@code metric_for_best_model} of an evaluation, on which later rates may depend. */
     void evaluated(double metric) {
-        if (plateau != null) {
-            plateau.add(metric);
+        if (metricRate != null) {
+            metricRate.add(metric);
         }
     }
 

@@ -45,7 +45,7 @@ public final class Schedule {
         if (warmup > steps) {
             throw new Dpo4jException("warmup_steps is " + warmup + " but the run has " + steps + " steps; lower it");
         }
-        if (warmup > 0 && (type == LrSchedulerType.CONSTANT || type == LrSchedulerType.REDUCE_LR_ON_PLATEAU)) {
+        if (warmup > 0 && (type == LrSchedulerType.CONSTANT || type.followsMetric())) {
             throw new Dpo4jException("lr_scheduler_type " + type + " has no warm-up; "
                     + (type == LrSchedulerType.CONSTANT ? "set it to constant_with_warmup, or " : "")
                     + "leave warmup_steps and warmup_ratio out");
@@ -72,7 +72,7 @@ public final class Schedule {
     boolean isScaledToSteps() {
         return type != LrSchedulerType.CONSTANT
                 && type != LrSchedulerType.CONSTANT_WITH_WARMUP
-                && type != LrSchedulerType.REDUCE_LR_ON_PLATEAU
+                && !type.followsMetric()
                 && type != LrSchedulerType.INVERSE_SQRT;
     }
 
@@ -87,7 +87,7 @@ public final class Schedule {
             case COSINE -> afterWarmup(cosine(kwargs, 0));
             case COSINE_WITH_RESTARTS -> afterWarmup(restarts(kwargs));
             case POLYNOMIAL -> afterWarmup(polynomial(kwargs));
-            case CONSTANT, CONSTANT_WITH_WARMUP, REDUCE_LR_ON_PLATEAU -> afterWarmup(progress -> 1);
+            case CONSTANT, CONSTANT_WITH_WARMUP, REDUCE_LR_ON_PLATEAU, GREEDY -> afterWarmup(progress -> 1);
             case INVERSE_SQRT -> inverseSquareRoot(kwargs);
             case COSINE_WITH_MIN_LR -> afterWarmup(cosine(kwargs, minRate(kwargs)));
             case COSINE_WARMUP_WITH_MIN_LR -> cosineAfterRaisedWarmup(kwargs);

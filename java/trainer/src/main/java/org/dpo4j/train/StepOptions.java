@@ -146,12 +146,14 @@ public final class StepOptions extends OptionGroup {
         return cudaGraphs == null ? device.supportsGraphs() : cudaGraphs;
     }
 
-    /** The rate of {@code reduce_lr_on_plateau} before the first step; null with another schedule. */
+    /** The rate that follows a metric, before the first step; null with another schedule. */
     @Nullable
-    PlateauRate plateau() {
-        return lrSchedulerType == LrSchedulerType.REDUCE_LR_ON_PLATEAU
-                ? new PlateauRate(lrSchedulerKwargs, learningRate)
-                : null;
+    MetricRate metricRate() {
+        return switch (lrSchedulerType) {
+            case REDUCE_LR_ON_PLATEAU -> new PlateauRate(lrSchedulerKwargs, learningRate);
+            case GREEDY -> new GreedyRate(lrSchedulerKwargs, learningRate);
+            default -> null;
+        };
     }
 
     /** The learning rates of a run of {@code steps} steps. */

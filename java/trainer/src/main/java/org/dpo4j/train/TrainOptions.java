@@ -81,7 +81,7 @@ public record TrainOptions(
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
         checkEvaluation(evaluation, data);
-        checkPlateau(step.plateau(), bestModel, evaluation);
+        checkMetricRate(step.lrSchedulerType, step.metricRate(), bestModel, evaluation);
         bestModel.check(evaluation, checkpoint, logging.loggingSteps);
         samples.check(evaluation, reference);
     }
@@ -127,22 +127,21 @@ public record TrainOptions(
     }
 
     /** The metric is loss by default, as in transformers. */
-    private static void checkPlateau(
-            @Nullable PlateauRate plateau, BestModelOptions bestModel, EvaluationOptions evaluation) {
-        if (plateau == null) {
+    private static void checkMetricRate(
+            LrSchedulerType type, @Nullable MetricRate rate, BestModelOptions bestModel, EvaluationOptions evaluation) {
+        if (rate == null) {
             return;
         }
         if (evaluation.strategy() == EvalStrategy.NO) {
-            throw new Dpo4jException(
-                    "lr_scheduler_type reduce_lr_on_plateau needs evaluations, but eval_strategy is no;"
-                            + " set it to steps or epoch");
+            throw new Dpo4jException("lr_scheduler_type " + type
+                    + " needs evaluations, but eval_strategy is no; set it to steps or epoch");
         }
         if (bestModel.metricForBestModel == null) {
             bestModel.metricForBestModel = "loss";
         }
         boolean isGreaterBetter = bestModel.isGreaterBetter(evaluation.names());
-        if (isGreaterBetter != plateau.isMax()) {
-            throw new Dpo4jException("lr_scheduler_kwargs: mode is " + (plateau.isMax() ? "max" : "min") + " but "
+        if (isGreaterBetter != rate.isMax()) {
+            throw new Dpo4jException("lr_scheduler_kwargs: mode is " + (rate.isMax() ? "max" : "min") + " but "
                     + (isGreaterBetter ? "greater" : "smaller") + " values of metric_for_best_model "
                     + bestModel.metricForBestModel + " are better; set mode to " + (isGreaterBetter ? "max" : "min"));
         }

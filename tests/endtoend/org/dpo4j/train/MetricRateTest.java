@@ -7,19 +7,32 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.BiFunction;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
+import org.dpo4j.train.checkpoint.SavedState;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Learning rates of {@code reduce_lr_on_plateau} against those of PyTorch's ReduceLROnPlateau. */
-class PlateauRateTest {
+/** Learning rates that follow a metric, against those of PyTorch's ReduceLROnPlateau and of transformers' GreedyLR. */
+class MetricRateTest {
     @Test
     void ratesAreThoseOfPyTorch() {
-        JsonNode golden = TestFiles.json(TestFiles.golden("plateau.json"));
+        checkRates("plateau.json", PlateauRate::new);
+    }
+
+    @Test
+    void ratesAreThoseOfGreedyLr() {
+        checkRates("greedy.json", GreedyRate::new);
+    }
+
+    private static void checkRates(String file, BiFunction<OptionMap, Double, MetricRate> begin) {
+        JsonNode golden = TestFiles.json(TestFiles.golden(file));
         for (JsonNode each : golden.get("cases")) {
             OptionMap kwargs = OptionMap.parse(each.get("kwargs").toString());
-            PlateauRate rate = new PlateauRate(kwargs, golden.get("lr").doubleValue());
+            MetricRate rate = begin.apply(kwargs, golden.get("lr").doubleValue());
             for (int i = 0; i < each.get("metrics").size(); i++) {
                 String metric = each.get("metrics").get(i).textValue();
                 rate.add(metric.equals("nan") ? Double.NaN : Double.parseDouble(metric));
@@ -59,6 +72,38 @@ class PlateauRateTest {
                 .containsExactly(0x1p-7, 0x1p-7, 0x1p-7, 0x1p-7, 0x1p-8, 0x1p-8, 0x1p-9);
     }
 
+    /** A rate that a checkpoint restores goes on as if it had not stopped, with its window. */
+    @Test
+    void aRestoredRateGoesOn(@TempDir Path directory) {
+        OptionMap kwargs = OptionMap.parse("patience=0,smooth=true,window_size=3,min_lr=0,factor=0.5");
+        for (int stop = 0; stop < 12; stop++) {
+            GreedyRate whole = new GreedyRate(kwargs, 1e-3);
+            GreedyRate begun = new GreedyRate(kwargs, 1e-3);
+            for (int i = 0; i < 12; i++) {
+                if (i == stop) {
+                    GreedyRate resumed = new GreedyRate(kwargs, 1e-3);
+                    copy(begun, resumed, directory.resolve("state"));
+                    begun = resumed;
+                }
+                double metric = 1 + Math.sin(i * i) / (i + 1);
+                whole.add(metric);
+                begun.add(metric);
+                assertThat(begun.rate()).isEqualTo(whole.rate());
+            }
+        }
+    }
+
+    private static void copy(MetricRate from, MetricRate to, Path file) {
+        try (Device device = Devices.cpu(1)) {
+            SavedState saved = new SavedState(device);
+            from.state(saved);
+            saved.writeArrays(file);
+            SavedState restored = new SavedState(device);
+            to.state(restored);
+            restored.restore(file, saved.numbers());
+        }
+    }
+
     @Test
     void refusesWhatItCannotFollow() {
         assertRefused(
@@ -70,6 +115,11 @@ class PlateauRateTest {
                         .schedule(9),
                 "has no warm-up");
         assertRefused(() -> options("factor=1").build(), "lr_scheduler_kwargs: factor is 1");
+        assertRefused(
+                () -> options("smooth=true,window_size=0")
+                        .lrSchedulerType(LrSchedulerType.GREEDY)
+                        .build(),
+                "lr_scheduler_kwargs: window_size is 0");
         assertRefused(
                 () -> TinyRun.options()
                         .lrSchedulerType(LrSchedulerType.REDUCE_LR_ON_PLATEAU)

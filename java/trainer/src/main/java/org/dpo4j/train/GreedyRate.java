@@ -1,0 +1,181 @@
+package org.dpo4j.train;
+
+import org.dpo4j.train.checkpoint.SavedState;
+
+/**
+ * The learning rate of {@code greedy} (GreedyLR, arXiv 2512.14527): it is divided by {@code factor} after more than {@code patience} evaluations,
+ * one after another, that improved on the best value, and multiplied by it after as many that did not. After {@code reset_start} reductions at
+ * {@code min_lr} it starts anew. Formulas, names and defaults are those of transformers' {@code GreedyLR}.
+ */
+final class GreedyRate implements MetricRate {
+    private static final double MAX = 1e30;
+    private static final int MAX_WINDOW = 10_000;
+
+    private final boolean isMax;
+    private final boolean isRelative;
+    private final double factor;
+    private final double threshold;
+    private final double minRate;
+    private final double maxRate;
+    private final double minChange;
+    private final int patience;
+    private final int cooldown;
+    private final int warmup;
+    private final int resetStart;
+    private final double peak;
+    /** The last metrics, in a ring; empty if they are not smoothed. */
+    private final double[] window;
+
+    private double rate;
+    private double best;
+    private boolean hasBest;
+    private int bad;
+    private int good;
+    private int cooling;
+    private int warming;
+    private int untilReset;
+    private double windowSum;
+    private long windowCount;
+
+    /** Throws, naming the key, if a value is not allowed. */
+    GreedyRate(OptionMap values, double peak) {
+        ScheduleKwargs kwargs = new ScheduleKwargs(LrSchedulerType.GREEDY, values);
+        this.peak = peak;
+        isMax = kwargs.choice("mode", "min", "min", "max").equals("max");
+        isRelative = kwargs.choice("threshold_mode", "abs", "rel", "abs").equals("rel");
+        factor = kwargs.number("factor", 0.95, Double.MIN_NORMAL, Math.nextDown(1.0));
+        threshold = kwargs.number("threshold", 1e-6, 0, MAX);
+        minRate = kwargs.number("min_lr", 1e-3, 0, MAX);
+        maxRate = kwargs.number("max_lr", 1, 0, MAX);
+        minChange = kwargs.number("eps", 1e-8, 0, MAX);
+        patience = kwargs.whole("patience", 10, 0);
+        cooldown = kwargs.whole("cooldown", 0, 0);
+        warmup = kwargs.whole("warmup", 0, 0);
+        resetStart = kwargs.whole("reset_start", 500, 0);
+        boolean isSmooth = kwargs.choice("smooth", "false", "true", "false").equals("true");
+        int size = (int) kwargs.number("window_size", 50, 1, MAX_WINDOW);
+        window = new double[isSmooth ? size : 0];
+        rate = peak;
+        untilReset = resetStart;
+    }
+
+    @Override
+    public boolean isMax() {
+        return isMax;
+    }
+
+    @Override
+    public double rate() {
+        return rate;
+    }
+
+    @Override
+    public void add(double metric) {
+        double current = window.length == 0 ? metric : smoothed(metric);
+        if (cooling > 0 || warming > 0) {
+            if (cooling > 0) {
+                cooling--;
+            } else {
+                warming--;
+            }
+            bad = 0;
+            good = 0;
+            return;
+        }
+        if (isBetter(current)) {
+            best = current;
+            hasBest = true;
+            bad = 0;
+            good++;
+        } else {
+            bad++;
+            good = 0;
+        }
+        if (good > patience) {
+            increase();
+            warming = warmup;
+            good = 0;
+        } else if (bad > patience) {
+            reduce();
+        }
+    }
+
+    /** The mean of the last metrics, as a running sum. */
+    private double smoothed(double metric) {
+        int at = (int) (windowCount % window.length);
+        windowSum += metric;
+        if (windowCount >= window.length) {
+            windowSum -= window[at];
+        }
+        window[at] = metric;
+        windowCount++;
+        return windowSum / Math.min(windowCount, window.length);
+    }
+
+    /** As in transformers, where the first value is compared with an infinite one. */
+    private boolean isBetter(double metric) {
+        double worst = isMax ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
+        double than = hasBest ? best : worst;
+        if (isMax) {
+            return metric > (isRelative ? than * (1 + threshold) : than + threshold);
+        }
+        return metric < (isRelative ? than * (1 - threshold) : than - threshold);
+    }
+
+    private void increase() {
+        double higher = Math.min(rate / factor, maxRate);
+        rate = higher - rate > minChange ? higher : rate;
+        untilReset = resetStart;
+    }
+
+    /** Counts down to a new start while the rate is at its minimum. The wait after a reduction follows the new start, too. */
+    private void reduce() {
+        double lower = Math.max(rate * factor, minRate);
+        rate = rate - lower > minChange ? lower : rate;
+        if (rate <= minRate) {
+            untilReset--;
+            if (untilReset <= 0) {
+                reset();
+            }
+        }
+        cooling = cooldown;
+        bad = 0;
+    }
+
+    private void reset() {
+        rate = peak;
+        hasBest = false;
+        bad = 0;
+        good = 0;
+        cooling = 0;
+        warming = 0;
+        untilReset = resetStart;
+        windowSum = 0;
+        windowCount = 0;
+    }
+
+    @Override
+    public void state(SavedState saved) {
+        saved.real("greedy_rate", () -> rate, value -> rate = value);
+        saved.real("greedy_best", () -> best, value -> best = value);
+        saved.whole("greedy_has_best", () -> hasBest ? 1 : 0, value -> hasBest = value != 0);
+        saved.whole("greedy_bad", () -> bad, value -> bad = (int) value);
+        saved.whole("greedy_good", () -> good, value -> good = (int) value);
+        saved.whole("greedy_cooldown", () -> cooling, value -> cooling = (int) value);
+        saved.whole("greedy_warmup", () -> warming, value -> warming = (int) value);
+        saved.whole("greedy_until_reset", () -> untilReset, value -> untilReset = (int) value);
+        // as bits: a metric may be NaN
+        saved.whole(
+                "greedy_window_sum",
+                () -> Double.doubleToRawLongBits(windowSum),
+                value -> windowSum = Double.longBitsToDouble(value));
+        saved.whole("greedy_window_count", () -> windowCount, value -> windowCount = value);
+        for (int i = 0; i < window.length; i++) {
+            int at = i;
+            saved.whole(
+                    "greedy_window_" + i,
+                    () -> Double.doubleToRawLongBits(window[at]),
+                    value -> window[at] = Double.longBitsToDouble(value));
+        }
+    }
+}
