@@ -1,15 +1,15 @@
-// Where attention_backward_sm90a.cu keeps the fp32 sums of d_q: in a ring of rows, for the heads in flight and an eighth more, and not for
-// all heads.
+// attention_backward_sm90a.cu keeps the fp32 sums of d_q in a ring buffer. It has rows for the heads in flight and an eighth more, not for all
+// heads.
 //
 // Blocks take the tiles of keys of a few key heads, then those of the next ones (attention_backward_order.cuh). Every row of every query
 // head has a position. The positions of the heads in flight come first, then those of the next heads, and so on. Among heads in flight, the
 // tiles of queries to which blocks add first come first, and the rows of a tile are adjacent for all these heads. A position's row in the
-// ring is the position modulo the number of rows. So a row of the ring serves several positions, one after another.
+// ring is the position modulo the number of rows. So several positions use a row of the ring, one after another.
 //
 // The block that adds last to a tile of queries reads its sums, and then counts its positions as complete. There is a counter for each part
 // of the positions, a thirty-second of those of the heads in flight. The block that adds first to a tile stores its addend, so no row is
-// cleared. But it first waits until the parts are complete that hold the positions which had these rows before. They are positions of
-// earlier heads, whose blocks have lower tickets. So a block waits only for blocks that have started. An element has the same additions as
+// cleared. But it first waits until the earlier positions of the same rows are complete. These belong to earlier heads, whose blocks have lower
+// tickets. So a block waits only for blocks that have started. An element has the same additions as
 // without the ring, in the same order, and so the same bits.
 //
 // With the eighth, blocks hardly ever wait: PERFORMANCE.md, "Changes predicted from counts".
@@ -24,7 +24,7 @@ namespace dpo4j::cuda::attention_backward {
 constexpr int kPlacedRows = 128;  // of a tile whose rows are adjacent
 constexpr int kParts = 32;        // of the positions of the heads in flight
 
-// How many blocks that can start at once should be in flight. It is a constant, not the number of SMs, so that all Hopper GPUs need the same
+// The number of blocks in flight for which the ring is sized. It is a constant, not the number of SMs, so that all Hopper GPUs need the same
 // memory.
 // Tests that limit resident blocks use 1, and get the smallest ring.
 constexpr int32_t kBlocksAtOnce = 100;

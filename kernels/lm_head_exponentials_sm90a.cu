@@ -15,12 +15,12 @@
 // E times weights does not overflow. The bits of a row depend neither on other rows nor on whether the products run twice, because equal
 // offsets give equal bits.
 //
-//   choose_offsets()    a warp per row: the dot product of the row and the weight of its target
-//   products()          as in lm_head_forward; the epilogue also converts and stores (RowStore)
-//   merge()             lse, logprob, factor, and the offset of a row whose S is too large
-//   products()          ends at once unless there is such a row
-//   store_targets()     E[row, t]
-//   merge_statistics()  if statistics are asked for: lm_head_statistics_sm90a.cuh
+//   choose_offsets()    one warp per row computes the dot product of the row and the weight of its target
+//   products()          computes and reduces the products as in lm_head_forward; its epilogue also stores E in bf16 (RowStore)
+//   merge()             computes lse, logprob and factor, and a new offset for a row whose S is too large
+//   products()          repeats the products if a row has got a new offset, else returns
+//   store_targets()     stores E[row, t]
+//   merge_statistics()  computes the statistics, if the caller wants them (lm_head_statistics_sm90a.cuh)
 //
 // The target's element is stored instead of its exponential, because 1 - p of a probable target would lose its digits. E of a masked row is
 // 0, whatever its hidden state, and its factor is 0.

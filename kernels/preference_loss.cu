@@ -239,8 +239,8 @@ __device__ __forceinline__ V element_or_0(const V* from, int i, int64_t count) {
   return from != nullptr && i < count ? from[i] : V{0};
 }
 
-// Copies the inputs of the pairs to shared memory and makes x refer to the copies. So all loads are in flight together. The formulas load
-// each number where they need it: there the warp would wait for memory several times.
+// Copies the inputs of the pairs to shared memory, with all loads in flight together, and makes x refer to the copies. Without the copies
+// the formulas would load each number where they need it, and the warp would wait for memory several times.
 __device__ __forceinline__ void copy_inputs(dpo4j_preference_loss_params& x) {
   DPO4J_SHARED(float, sums, [2 * kWarp]);
   DPO4J_SHARED(float, reference, [2 * kWarp]);
@@ -281,8 +281,8 @@ __device__ __forceinline__ void set_sigmoid(dpo4j_preference_loss_params& x) {
   x.running_mean = nullptr;
 }
 
-// SIGMOID: the kernel for is_sigmoid() has a sixth of the instructions of that for all losses. One warp cannot hide that it waits for
-// instructions, which in a training step it reads from L2, since all other kernels have run since the last call.
+// SIGMOID: the kernel for is_sigmoid() has a sixth of the instructions of that for all losses. In a training step other kernels have evicted
+// them from the instruction caches, so the SM fetches them from L2, and with one warp nothing hides the latency.
 template <bool SIGMOID>
 __global__ void __launch_bounds__(kWarp, 1) losses_of_few_pairs(dpo4j_preference_loss_params x, bool is_sorted) {
   const int lane = static_cast<int>(threadIdx.x);

@@ -1,7 +1,7 @@
 // The rows of a block of the forward kernels of token_logprob, or of a cluster of blocks.
 //
 // If rows are short, the grid has as many blocks as the device runs at the same time, and each block computes several rows one after
-// another. It looks at the targets of all its rows at once, and it loads the first tile of the next row before the sums of a row are merged.
+// another. It reads the targets of all its rows at once, and it loads the first tile of the next row before the sums of a row are merged.
 // So loads are in flight between rows, and the start of a block is paid once. Rows stay independent: their bits do not depend on the grid.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace dpo4j::cuda::token_logprob {
 
-// Row k of a block is row first + k step of the call. Lane k of the first warp looks at it, so there are at most kMaxRows.
+// Row k of a block is row first + k step of the call. Lane k of the first warp reads its target, so a block has at most kMaxRows rows.
 constexpr int32_t kMaxRows = kWarp;
 
 struct BlockRows {

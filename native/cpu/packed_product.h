@@ -2,8 +2,8 @@
 // k. Element (i, j) of a packed block is word i of column j. An element of c is one chain from the first word of a block to the last, then one
 // addition to c. So its bits do not depend on m and n.
 //
-// Multiplications leave half of the units for vectors, and most loads and stores, without work. So the next block is packed in pieces between
-// them.
+// Multiplications use half of the vector units, and few of the loads and stores that the processor can do. So the loop over the words of a block
+// also packs the next block, in pieces.
 #pragma once
 
 #include <immintrin.h>
@@ -34,8 +34,8 @@ struct Packing {
   int64_t words;   // of a row, a multiple of kPieceWords
   int64_t left;    // of these rows
   int64_t pieces;  // left
-  // As many bytes as a piece, of rows that are packed later, are fetched into L2 with each piece, in the order of memory: the rows of a block
-  // are too many streams for the processor's own prefetching.
+  // Memory that is packed later. Each piece prefetches as many bytes of it as it packs, into L2 and in order of addresses. The hardware
+  // prefetcher does not do it: the rows of a block are too many streams.
   const char* ahead;
 };
 
@@ -93,7 +93,7 @@ constexpr int64_t max_rows(int64_t vectors) { return vectors == 1 ? 12 : 24 / ve
 template <int kVectors>
 constexpr int kMaxRows = static_cast<int>(max_rows(kVectors));
 
-// Packs `pieces` between the words.
+// Multiplies, and packs `pieces` of the next block between the words.
 template <class Words, int kVectors, int kRows>
 DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, Packing& next, int64_t pieces) {
   __m512 sums[kRows][kVectors] = {};
@@ -211,12 +211,12 @@ struct ColumnsProduct {
   uint32_t* packed[2];
 };
 
-// Elements [begin, begin + length) of `vectors` vectors of columns. Without vectors it is the end of a product.
+// Elements [begin, begin + length) of `vectors` vectors of columns. A block without vectors follows the last one.
 struct Block {
   int64_t group, begin, length, first, vectors;
 };
 
-// Packs what is no whole piece at once. The rest is packed by pack_piece.
+// Packs the words after the last whole piece. pack_piece packs the others.
 DPO4J_INLINE Packing begin_packing(const ColumnsProduct& t, const Block& block, uint32_t* out) {
   if (block.vectors == 0) return {};
   const int64_t width = block.vectors * kLanes, bytes = block.length * t.k_bytes, whole = bytes / kPieceBytes * kPieceBytes;
@@ -229,7 +229,7 @@ DPO4J_INLINE Packing begin_packing(const ColumnsProduct& t, const Block& block, 
   return {rows, t.b_bytes, out, width, words, words, words / kPieceWords * block.vectors, next_group};
 }
 
-// Nothing has fetched the first group of columns.
+// Prefetches the first group of columns, which no piece has prefetched.
 DPO4J_INLINE void fetch_first_group(const ColumnsProduct& t, const Block& first) {
   constexpr int64_t kLine = 64;
   for (int64_t i = 0; i < first.vectors * kLanes * t.b_bytes; i += kLine) __builtin_prefetch(t.b + i, 0, 2);
@@ -245,7 +245,7 @@ void multiply_columns(const ColumnsProduct& t, const Split& split) {
     const int64_t first = t.vectors * group / groups;
     return {group, begin, split(t.k - begin), first, t.vectors * (group + 1) / groups - first};
   };
-  // Packing takes little of the time of many rows, and its pieces would interrupt their products.
+  // With many rows packing takes a small part of the time, and packing between the words slows the loop down more than it saves.
   constexpr int64_t kManyRows = 144;
   const bool packs_ahead = t.rows <= kManyRows;
   Block block = block_at(0, 0);
@@ -265,7 +265,7 @@ void multiply_columns(const ColumnsProduct& t, const Split& split) {
   }
 }
 
-// The same for one row or two, with the same bits. They are bound by reading b: each element is used as it is loaded, and nothing is packed.
+// The same for one row or two, with the same bits. Reading b takes most of the time, so b is not packed: its words are transposed in registers.
 template <class Words, int kRows, class Split>
 void multiply_few_rows(const ColumnsProduct& t, const Split& split) {
   constexpr int64_t kWord = sizeof(uint32_t), kLine = 64;

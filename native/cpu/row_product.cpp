@@ -19,8 +19,9 @@ DPO4J_INLINE void load_transposed(__m256 out[kVector], const float* b, int64_t s
   transpose(out);
 }
 
-// Fetches a part of the next group of columns into the cache, in the order of memory: as many bytes as eight elements of eight rows. The rows of a
-// group are too many streams for the processor's own prefetching, and rows whose distance is a multiple of 4 KiB share one set of L1.
+// Prefetches a part of the next group of columns, in order of addresses: as many bytes as eight elements of eight rows. The hardware prefetcher does
+// not do it: the rows of a group are too many streams. Rows whose distance is a multiple of 4 KiB share one set of L1, so a prefetch column by
+// column would evict them before they are used.
 DPO4J_INLINE void fetch_ahead(const float* b) {
   constexpr int kLine = 16;
   for (int i = 0; i < kVector * kVector; i += kLine) __builtin_prefetch(b + i);

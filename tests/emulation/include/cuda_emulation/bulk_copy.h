@@ -1,7 +1,7 @@
 // cp.async.bulk and cp.reduce.async.bulk.add.f32 from shared to device memory, as the PTX ISA documents them, and their groups.
 //
-// A copy reads shared memory when its thread waits for the reads of its group (cp.async.bulk.wait_group.read), and writes device memory when
-// its thread waits for the whole group (wait_group). A device may do both earlier. The kernel is stopped if the shared memory was written
+// The emulation reads shared memory in cp.async.bulk.wait_group.read, and writes device memory in cp.async.bulk.wait_group. These are the latest
+// points that the PTX ISA allows; a GPU may do both earlier. The kernel is stopped if the shared memory was written
 // without a proxy fence, if it changes before the wait, or if a thread exits without waiting.
 #pragma once
 

@@ -136,7 +136,7 @@ final class LmHeadRun implements AutoCloseable {
                 way == Way.UNFUSED ? plan.withChunkRows(rows).workspaceBytes() : plan.workspaceBytes());
     }
 
-    /** Of the numbers few are drawn, and repeated: a vocabulary of real size has millions. */
+    /** Repeats a few random numbers: the weight of a real vocabulary has hundreds of millions. */
     private double[] before(Draw draw, int count) {
         double[] values = new double[count];
         double[] some = draw.normal(1021, 0.1);

@@ -193,7 +193,7 @@ class RmsNormTest {
             {2, 12_288}
         };
         for (int[] shape : shapes) {
-            // Many wide rows are for the blocks of cuda. Those of the cpu do not depend on the width.
+            // Many wide rows test the grid of the CUDA kernel. The code of the cpu does not depend on the width.
             int rows = on.cuda() || shape[1] < 1000 ? shape[0] : Math.min(shape[0], 40);
             backward(on, rows, shape[1], true);
         }

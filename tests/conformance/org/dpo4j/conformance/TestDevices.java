@@ -46,12 +46,12 @@ public final class TestDevices {
 
     private TestDevices() {}
 
-    /** Whether runs of commands and of files are on the processor. */
+    /** Whether tests of commands run on the device cpu. */
     public static boolean isCpu() {
         return System.getProperty(PROPERTY, "cpu").equals("cpu");
     }
 
-    /** Their option {@code device}: cpu; or cuda, which is a GPU or emulated. */
+    /** The value of the option {@code device} in these tests: cpu, or cuda, which is a GPU or the emulation. */
     public static String option() {
         return isCpu() ? "cpu" : "cuda";
     }

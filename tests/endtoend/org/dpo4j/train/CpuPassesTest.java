@@ -89,7 +89,7 @@ class CpuPassesTest {
         }
     }
 
-    /** The same passes as micro-batches of a step. */
+    /** Passes of one micro-batch give the bits of a step whose micro-batches are these passes. */
     @Test
     void passesAddUpAsMicroBatchesDo() {
         DpoOptions asMicroBatches =

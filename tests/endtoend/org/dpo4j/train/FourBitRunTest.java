@@ -125,7 +125,7 @@ class FourBitRunTest extends AdapterFixture {
                 "bnb_4bit_compute_dtype is bfloat16, but dtype is float32");
     }
 
-    /** Llama-3.1-8B with an adapter of rank 16 of all linear layers, and 4 Ki tokens in a pair, which is a pass on every device. */
+    /** Llama-3.1-8B with an adapter of rank 16 of all linear layers, and a pair of 4 Ki tokens, which every device computes in one pass. */
     @Test
     void aModelOf8BFitsInto16Gb() {
         DpoOptions options = TinyRun.options()

@@ -233,8 +233,8 @@ class MemoryPlanTest {
 
     /**
      * By hand: 8,030,261,248 parameters. Each row keeps 2 (2 4096 + 6144 + 4096 + 28672) + 4 32 + 8 = 94,344 bytes per
-     * layer, 2 (4 4096 + 2 14336 + 4096 + 6144) bytes besides, and workspaces of less than 20 KB. On cpu a pass has one of these pairs, 2048
-     * rows. The tolerance is half a gigabyte, so that workspaces may change.
+     * layer, 2 (4 4096 + 2 14336 + 4096 + 6144) bytes besides, and workspaces of less than 20 KB. On cpu a pass has one of these pairs,
+     * 2048 rows. The tolerance is half a gigabyte, so that workspaces may change.
      */
     @Test
     void eightBillionParametersIn130Gigabytes() {

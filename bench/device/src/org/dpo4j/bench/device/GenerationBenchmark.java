@@ -54,9 +54,9 @@ final class GenerationBenchmark implements AutoCloseable {
     }
 
     /**
-     * A decode step and a pass over the whole text add in different orders. In bf16, each of up to 64 branches rounds its
-     * activations, with an independent error of 2^-9 of their size. So the two logits differ by a few times 2^-6 of the max logit.
-     * In fp32 they differ by 2^15 times less.
+     * Compares logits of decode steps with those of one forward pass over the whole text. The two add in different orders.
+     * In bf16, each of up to 64 branches rounds its activations to a relative error of 2^-9. These errors are independent, so
+     * the logits differ by a few times 2^-6 of the maximum logit. In fp32 they differ by 2^15 times less.
      */
     private void check(Gate gate) {
         gate.value("number of tokens", fixture.shape().count("sequences"), tokens.length, 0);

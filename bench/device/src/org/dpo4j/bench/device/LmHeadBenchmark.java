@@ -21,8 +21,8 @@ import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 
 /**
  * Log-probs without gradients, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and forward and
- * backward in chunks, which takes three products, and of which the first writes the gradient of the weight, or two if the weight is
- * frozen. Hidden states are normal(0, 1), weights normal(0, 0.02).
+ * backward in chunks. That takes three products, and the first chunk overwrites the gradient of the weight. With a frozen weight it
+ * takes two. Hidden states are normal(0, 1), weights normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -172,7 +172,7 @@ final class LmHeadBenchmark {
                 Product.weightGradient(rows, hidden, vocabulary));
     }
 
-    /** The matrix products of forward and backward with a frozen weight. */
+    /** The two matrix products if the weight is frozen: forward, and the gradient of the hidden states. */
     static List<Product> twoProducts(Shape shape) {
         return threeProducts(shape).subList(0, 2);
     }

@@ -93,8 +93,9 @@ final class LmHeadCheck {
     }
 
     /**
-     * Entropy, hit, mean logit and log weight, to 1e-4 nat for each logit or sum that they are made of: entropy and log weight of three.
-     * Within 1e-4 of the max logit either hit is right, which no logits of this gate are.
+     * Checks entropy, hit, mean logit and log weight. A logit or a log-sum may be wrong by 1e-4 nat. Entropy and log weight
+     * are sums of three such terms, so they may be wrong by 3e-4. A hit is exact, because no two logits of this gate at the top
+     * are closer than 1e-4.
      */
     void statistics(Operand statistics) {
         for (int i = 0; i < sample.length; i++) {

@@ -80,7 +80,8 @@ class BenchmarksTest {
         try (Device device = Devices.open("cpu", notice -> {});
                 Fixture fixture = new Fixture(device, step.shapes().gpu().get(0), new Numbers(Scale.TINY), 1)) {
             MemoryPlan plan = DpoStepBenchmark.memory(fixture);
-            // A pass of a GPU has all four pairs, one of cpu has one: 6144 rows fewer, of 3.1 MB of activations.
+            // This plans for the cpu, which computes one pair per pass. A GPU computes four: 6144 more rows, each of
+            // 3.1 MB of activations.
             long gpu = plan.bytes() + 6144L * 3_130_000;
             assertThat(gpu + plan.weights()).isBetween(120_000_000_000L, 130_000_000_000L);
             assertThatThrownBy(() -> plan.check(84_000_000_000L))

@@ -35,7 +35,7 @@ public record TokenizerLibrary(
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    /** A property: if it is true, DJL asks another process for GPUs. Commands set it, since they use no other part of DJL. */
+    /** A system property of DJL: if it is true, DJL looks for GPUs in another process. Commands set it, since they use no other part of DJL. */
     public static final String ASKS_PROCESS_FOR_GPUS = "ai.djl.util.cuda.fork";
 
     /** Without these options DJL cuts texts to 512 tokens. */
@@ -80,9 +80,9 @@ public record TokenizerLibrary(
     }
 
     /**
-     * Sets the answer of the process that DJL asks for GPUs, which it keeps in a field. The answer chooses a build of the
-     * library, but RUST_FLAVOR has chosen one already. Without an answer DJL starts that process; or, in its own process, JNA,
-     * ldconfig and the CUDA runtime, which takes longer than loading the library. Returns whether the field exists.
+     * Sets the private field in which DJL keeps its list of GPUs. DJL uses the list to choose a build of the library, but
+     * RUST_FLAVOR has chosen one already. If the field is empty, DJL looks for GPUs: it starts another process, or loads JNA and
+     * the CUDA runtime. Either takes longer than loading the library. Returns whether this version of DJL has the field.
      */
     private static boolean answerGpus(String @Nullable [] answer) {
         try {

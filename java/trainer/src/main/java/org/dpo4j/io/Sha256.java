@@ -14,7 +14,7 @@ import java.util.stream.LongStream;
 
 /** SHA-256, which every Java has. */
 public final class Sha256 {
-    /** Fits into the L2 cache, and is no humongous object for G1, which would have regions of its own. */
+    /** The buffer fits in the L2 cache. It is also smaller than half a G1 region, so G1 does not allocate it as a humongous object. */
     private static final int CHUNK_BYTES = 128 << 10;
 
     private static final long PIECE_BYTES = 16L << 20;

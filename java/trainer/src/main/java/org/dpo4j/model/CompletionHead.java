@@ -18,12 +18,12 @@ import org.dpo4j.model.family.ParameterKind;
  * Last norm and {@link LmHead} for the rows that predict a completion token, and no others: {@code logprob = log
  * softmax(norm(x) W^T)[target]}. The caller owns the memory.
  *
- * <p>Logits, or exponentials of the softmax, exist for one chunk of rows at a time, within a given number of bytes.
- * Training needs three matrix products if those of all rows fit in memory, else four.
+ * <p>The rows are computed in chunks, whose logits (or exponentials of the softmax) fit in a given number of bytes. Training needs
+ * three matrix products if all rows fit in one chunk. Otherwise it needs a fourth, which computes the logits again in backward.
  *
  * <p>{@link HeadPlan#on} chooses the {@link HeadPlan.Path} by the device, the dtype and the hidden size. So training, reference and
- * evaluation take the same path, and rewards at step 0 are exactly 0; another path sums in another order. Generation reads logits,
- * so it always stores them.
+ * evaluation take the same path. Another path would sum in another order, and rewards at step 0 would not be exactly 0. Generation
+ * samples from logits, so it always stores them.
  */
 final class CompletionHead {
     /**
@@ -43,7 +43,7 @@ final class CompletionHead {
     private final Transform transform;
 
     /**
-     * @param use whether gradients are computed; that of the matrix is not if it is frozen
+     * @param use which gradients are computed
      * @param logitsBytes maximum memory of logits
      */
     CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes) {
@@ -79,7 +79,7 @@ final class CompletionHead {
         this.maxPlan = row.withChunkRows(rows(row, logitsBytes));
     }
 
-    /** Rows whose fp32 logits fit in so many bytes, or, if log-probs alone need no memory of the size of logits, their workspace. */
+    /** The number of rows whose logits fit in so many bytes; of rows whose workspace fits, if log-probs are computed without logits. */
     private static long rows(HeadPlan row, long bytes) {
         if (row.path() == HeadPlan.Path.EXPONENTIALS && row.use() == Use.FORWARD) {
             return row.rowsWithin(bytes);

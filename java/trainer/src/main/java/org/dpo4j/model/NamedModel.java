@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public record NamedModel(
         Origin origin, Path given, @Nullable String revision) {
 
-    /** Where a model is given: the names of its two options. */
+    /** The two options, or keys, that name a model and its revision. */
     public enum Origin {
         MODEL("model_name_or_path", "model_revision"),
         REFERENCE("ref_model_name_or_path", "ref_model_revision"),
@@ -34,7 +34,7 @@ public record NamedModel(
             this.revision = revision;
         }
 
-        /** Throws if a revision is given without a model, or with a path that exists. */
+        /** Checks a revision. Throws if no model is given, or if the model is a path that exists: a local directory has no revisions. */
         public void checkRevision(@Nullable Path given, @Nullable String value) {
             if (value == null || value.equals(HubRepository.MAIN)) {
                 return;

@@ -105,9 +105,9 @@ public final class CombinedListener extends ForwardingListener {
     }
 
     /**
-     * An interrupt of this thread would close the files that a listener writes, so it is kept for later.
+     * Calls the listeners without an interrupt of this thread, which would close the files that they write. Sets it again afterwards.
      *
-     * @param consequence what it means that a listener throws
+     * @param consequence what follows if a listener throws, for the warning
      */
     private void tell(Consumer<RunListener> event, String consequence) {
         boolean isInterrupted = Thread.interrupted();

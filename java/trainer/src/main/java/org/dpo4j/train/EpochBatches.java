@@ -26,7 +26,7 @@ record EpochBatches(int[] order, int[] ends, int accumulation) {
 
     /**
      * Micro-batches of at most {@code batch} rows and at most {@code maxTokens} tokens. A micro-batch ends before the row
-     * that would exceed one of them. A row with more tokens is alone.
+     * that would exceed one of them. A row with more tokens has a micro-batch of its own.
      */
     static EpochBatches byTokens(int[] order, int[] tokens, int batch, long maxTokens, int accumulation) {
         int[] ends = new int[order.length];

@@ -3,9 +3,9 @@ package org.dpo4j.train;
 import org.dpo4j.train.checkpoint.SavedState;
 
 /**
- * The learning rate of {@code greedy} (GreedyLR, arXiv 2512.14527): it is divided by {@code factor} after more than {@code patience} evaluations,
- * one after another, that improved on the best value, and multiplied by it after as many that did not. After {@code reset_start} reductions at
- * {@code min_lr} it starts anew. Formulas, names and defaults are those of transformers' {@code GreedyLR}.
+ * The learning rate of {@code greedy} (GreedyLR, arXiv 2512.14527): more than {@code patience} consecutive evaluations that improve
+ * on the best value divide it by {@code factor}, and as many that do not improve multiply it by {@code factor}. After {@code reset_start}
+ * reductions at {@code min_lr}, the rate and all counts return to their first values. Formulas, names and defaults are those of transformers' {@code GreedyLR}.
  */
 final class GreedyRate implements MetricRate {
     private static final double MAX = 1e30;
@@ -100,7 +100,7 @@ final class GreedyRate implements MetricRate {
         }
     }
 
-    /** The mean of the last metrics, as a running sum. */
+    /** The mean of the last metrics, from a running sum. */
     private double smoothed(double metric) {
         int at = (int) (windowCount % window.length);
         windowSum += metric;
@@ -128,7 +128,7 @@ final class GreedyRate implements MetricRate {
         untilReset = resetStart;
     }
 
-    /** Counts down to a new start while the rate is at its minimum. The wait after a reduction follows the new start, too. */
+    /** At the minimum rate, counts down to the reset. The cooldown begins after a reset, too. */
     private void reduce() {
         double lower = Math.max(rate * factor, minRate);
         rate = rate - lower > minChange ? lower : rate;

@@ -43,8 +43,8 @@ interface Objective extends AutoCloseable {
     long bytes();
 
     /**
-     * The forward and backward passes that compute a micro-batch, as row numbers. Their gradients add up to that of the micro-batch, so the number
-     * of passes changes memory and roundings only.
+     * Splits a micro-batch into the rows of its forward and backward passes. The gradients of the passes are added, so the number of passes
+     * changes memory and rounding, but not the loss.
      */
     Stream<int[]> passesOf(int[] microBatch);
 

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 abstract class RowObjective<T> implements Objective {
 
-    /** Products of this many rows are as fast as those of more, and activations of more tokens would only take memory. */
+    /** More tokens per pass would take more memory for activations, and products of more rows are not faster. */
     private static final int CPU_PASS_TOKENS = 768;
 
     /** Receives the log-probs of each batch of an evaluation. */
@@ -98,7 +98,7 @@ abstract class RowObjective<T> implements Objective {
     /** {@link CompletionLoss#group} of the loss. */
     abstract int group();
 
-    /** Whether rows of a micro-batch can be computed in any number of passes, because their losses do not depend on each other. */
+    /** Whether the rows of a micro-batch may be in different passes: the loss of a row must not depend on another row. */
     boolean isSplittable() {
         return group() != CompletionLoss.WHOLE_BATCH;
     }

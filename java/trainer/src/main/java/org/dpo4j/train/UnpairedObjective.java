@@ -149,7 +149,7 @@ final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
         return 1;
     }
 
-    /** The baseline is one of a pass. */
+    /** Each pass has its own KL baseline, so more passes would change the loss. */
     @Override
     boolean isSplittable() {
         return false;

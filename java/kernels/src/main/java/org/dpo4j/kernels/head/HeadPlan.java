@@ -30,29 +30,30 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     /**
-     * Bytes of workspace on a GPU. With Llama 3's vocabulary of 128 256 at width 4096, a chunk has 5376 rows of exponentials,
-     * 2816 of logits if gradients overwrite them, and 1792 if they do not. Every chunk except the first reads and writes the f32 gradient of the weight. With 1792
-     * rows, these bytes take a third of the time of one product.
+     * Bytes of workspace on a GPU. They hold a chunk of 5376 rows with EXPONENTIALS, 2816 with LOGITS_IN_PLACE and 1792 with
+     * LOGITS, for Llama 3's vocabulary of 128 256 and a hidden size of 4096. Every chunk except the first reads and writes the
+     * fp32 gradient of the weight. With 1792 rows, this traffic takes a third of the time of one product.
      */
     public static final long GPU_BYTES = 1_500_000_000;
 
     /**
-     * What is kept in memory between forward and backward. Log-probs of EXPONENTIALS differ from those of the others in their last bits,
-     * so those of a policy and its reference need the same path.
+     * What is kept in memory between forward and backward. Log-probs of EXPONENTIALS differ from those of the others in their last
+     * bits. So a policy and its reference need the same path.
      */
     public enum Path {
         /** fp32 logits, and their gradient in the dtype of the weight. For every device, dtype, use and transform. */
         LOGITS,
         /**
-         * A bf16 gradient overwrites the first half of its own row of logits. So a row needs 4 bytes for each column of the vocabulary
-         * instead of 6. Results have the bits of LOGITS. The device must support it ({@link TokenLogProb#narrowsInPlace}).
+         * fp32 logits. The bf16 gradient of a row overwrites the first half of the logits of this row, so a row needs 4 bytes per column
+         * of the vocabulary instead of 6. Results have the same bits as with LOGITS. The device must support it
+         * ({@link TokenLogProb#narrowsInPlace}).
          */
         LOGITS_IN_PLACE,
         /**
-         * Exponentials of the softmax in bf16, which the kernel of the forward product stores ({@link
-         * LmHeadExponentials}): 2 bytes instead of 6 per row and column of the vocabulary, and no pass over logits. Log-probs
-         * alone come from {@link LmHeadForward}, with the same bits. For a Hopper GPU with both kernels {@code
-         * lm_head_*_sm90a}, BF16, and hidden rows of a multiple of 16 bytes. Not yet measured on a GPU.
+         * Exponentials of the softmax in bf16. The epilogue of the forward product stores them ({@link LmHeadExponentials}), and
+         * no kernel reads or writes fp32 logits. A row needs 2 bytes per column of the vocabulary instead of 6. {@link
+         * LmHeadForward} computes log-probs without gradients, with the same bits. It needs a Hopper GPU with both kernels {@code
+         * lm_head_*_sm90a}, BF16, and hidden rows whose bytes are a multiple of 16. Not yet measured on a GPU.
          */
         EXPONENTIALS
     }
@@ -85,9 +86,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     /**
-     * A plan of one row on the path with the least memory and memory traffic of this device, for {@link #within}: EXPONENTIALS if it
-     * supports that, else as {@link #ofLogits}. The path does not depend on the use, so log-probs of a policy and its reference
-     * have equal bits.
+     * Plans one row, for {@link #within}. The path is EXPONENTIALS if the device supports it, else that of {@link #ofLogits}: it
+     * moves the fewest bytes. It does not depend on the use, so log-probs of a policy and its reference have equal bits.
      */
     public static HeadPlan on(Device device, Use use, long vocabulary, long hidden, DType dtype) {
         if (canBeExponentials(hidden, dtype) && lacksExponentials(device, dtype).isEmpty()) {
@@ -96,7 +96,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return ofLogits(device, use, vocabulary, hidden, dtype);
     }
 
-    /** Why the device has not the kernels of {@link Path#EXPONENTIALS}; empty if it has. */
+    /** Why the device cannot run the kernels of {@link Path#EXPONENTIALS}; empty if it can. */
     static String lacksExponentials(Device device, DType dtype) {
         String forward = LmHeadForward.lacks(device, dtype);
         return forward.isEmpty() ? LmHeadExponentials.lacks(device, dtype) : forward;
@@ -106,7 +106,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return dtype == DType.BF16 && hidden % 8 == 0;
     }
 
-    /** A plan of one row that keeps logits, with the least memory with which this device can, for {@link #within}. */
+    /** Plans one row that keeps logits, for {@link #within}. The path is LOGITS_IN_PLACE if the device supports it. */
     public static HeadPlan ofLogits(Device device, Use use, long vocabulary, long hidden, DType dtype) {
         boolean isInPlace = TokenLogProb.narrowsInPlace(device, vocabulary);
         return new HeadPlan(use, vocabulary, hidden, dtype, 1, isInPlace ? Path.LOGITS_IN_PLACE : Path.LOGITS);

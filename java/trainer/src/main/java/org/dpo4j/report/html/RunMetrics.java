@@ -90,7 +90,7 @@ final class RunMetrics {
         return sets.keySet();
     }
 
-    /** The sets but that of training. */
+    /** The evaluation sets. */
     List<String> evaluationSets() {
         return sets.keySet().stream().filter(set -> !set.isEmpty()).toList();
     }

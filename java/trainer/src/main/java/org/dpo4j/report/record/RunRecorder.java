@@ -81,7 +81,7 @@ public final class RunRecorder implements RunListener {
         addEarlier(notices, earlier.notices());
     }
 
-    /** Puts earlier lines first. What both parts of a run said, such as how many rows are cut, is there once. */
+    /** Puts earlier lines first. A line that the run and the run before it both said, such as how many rows are cut, is kept once. */
     private static void addEarlier(List<String> lines, List<String> earlier) {
         lines.removeAll(earlier);
         lines.addAll(0, earlier);
@@ -125,7 +125,7 @@ public final class RunRecorder implements RunListener {
         }
     }
 
-    /** Writes what is known so far. If that fails, as on a full disk, the next write has all of it. */
+    /** Writes the whole record. If a write fails, as on a full disk, the next one has all lines. */
     private void writeIfStarted() {
         if (start != null) {
             try {

@@ -17,7 +17,7 @@ final class LoopCompiler {
     private final Scope inner;
     private final @Nullable Integer loopSlot;
 
-    /** {@code scope}: of the statements around the loop. */
+    /** {@code scope} is that of the statements around the loop. */
     LoopCompiler(Scope scope, Ast.For loop, BodyCompiler bodies) {
         this.scope = scope;
         this.loop = loop;

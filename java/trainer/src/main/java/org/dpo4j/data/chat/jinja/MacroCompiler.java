@@ -8,18 +8,18 @@ import org.dpo4j.data.chat.jinja.Ast.Stmt;
 import org.dpo4j.data.chat.jinja.Code.Action;
 import org.jspecify.annotations.Nullable;
 
-/** Compiles a body that is called: of a macro, of a call block, and of a generation block. */
+/** Compiles the bodies of macros, call blocks and generation blocks, which run when they are called. */
 final class MacroCompiler {
     private final Scope scope;
     private final BodyCompiler bodies;
 
-    /** {@code scope}: of the statements around the body. */
+    /** {@code scope} is that of the statements around the body. */
     MacroCompiler(Scope scope, BodyCompiler bodies) {
         this.scope = scope;
         this.bodies = bodies;
     }
 
-    /** {@code buffer}: what the body is called in errors. */
+    /** {@code buffer} is the name of the body in errors. */
     Macro.Definition compile(
             @Nullable String name, Ast.Signature signature, List<Stmt> body, String buffer, Position position) {
         Scope inner = scope.function(buffer);

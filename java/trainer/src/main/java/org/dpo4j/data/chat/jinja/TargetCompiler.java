@@ -10,12 +10,12 @@ import org.dpo4j.data.chat.jinja.Ast.Expr;
 final class TargetCompiler {
     private final ExpressionCompiler expressions;
 
-    /** {@code expressions}: of the scope in which namespaces are looked up. */
+    /** {@code expressions} compiles the names of namespaces, in the scope of the statement. */
     TargetCompiler(ExpressionCompiler expressions) {
         this.expressions = expressions;
     }
 
-    /** The namespaces of which the target names attributes. */
+    /** Compiles the namespaces on the left of the dots in a target such as {@code ns.a, ns.b}. */
     List<Code> namespaces(Expr target) {
         List<Code> namespaces = new ArrayList<>();
         addNamespaces(target, namespaces);
@@ -30,7 +30,7 @@ final class TargetCompiler {
         }
     }
 
-    /** Its names are those of {@code scope}; what is right of a namespace is one of its attributes. */
+    /** Compiles the assignment. {@code scope} has the slots of the plain names of the target. */
     Code.Store compile(Expr target, Scope scope) {
         if (target instanceof Ast.TupleLiteral tuple) {
             List<Code.Store> stores =
