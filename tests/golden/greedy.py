@@ -4,8 +4,9 @@ import json
 import random
 from pathlib import Path
 
-import torch
 from transformers.optimization import GreedyLR
+
+from plateau import rates
 
 CASES = [
     {},
@@ -19,16 +20,6 @@ CASES = [
 ]
 
 
-def rates(metrics, kwargs):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1e-3)
-    scheduler = GreedyLR(optimizer, **kwargs)
-    found = []
-    for metric in metrics:
-        scheduler.step(metric)
-        found.append(optimizer.param_groups[0]["lr"])
-    return found
-
-
 def main():
     draw = random.Random(5)
     falling = [round(0.7 * 0.97**i + draw.uniform(-0.05, 0.05), 4) for i in range(20)]
@@ -38,7 +29,7 @@ def main():
         given = [1 - m for m in metrics] if kwargs.get("mode") == "max" else metrics
         if not kwargs.get("smooth"):
             given = given[:25] + [float("nan")] + given[25:]
-        cases.append({"kwargs": kwargs, "metrics": [str(m) for m in given], "rates": rates(given, kwargs)})
+        cases.append({"kwargs": kwargs, "metrics": [str(m) for m in given], "rates": rates(GreedyLR, given, kwargs)})
     Path(__file__).with_suffix(".json").write_text(json.dumps({"lr": 1e-3, "cases": cases}) + "\n")
 
 

@@ -17,9 +17,9 @@ CASES = [
 ]
 
 
-def rates(metrics, kwargs):
+def rates(scheduler_class, metrics, kwargs):
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1e-3)
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **kwargs)
+    scheduler = scheduler_class(optimizer, **kwargs)
     found = []
     for metric in metrics:
         scheduler.step(metric)
@@ -34,7 +34,7 @@ def main():
     for kwargs in CASES:
         metrics = [1 - m for m in falling] if kwargs.get("mode") == "max" else falling
         metrics = metrics[:20] + [float("nan")] + metrics[20:]
-        cases.append({"kwargs": kwargs, "metrics": [str(m) for m in metrics], "rates": rates(metrics, kwargs)})
+        cases.append({"kwargs": kwargs, "metrics": [str(m) for m in metrics], "rates": rates(torch.optim.lr_scheduler.ReduceLROnPlateau, metrics, kwargs)})
     Path(__file__).with_suffix(".json").write_text(json.dumps({"lr": 1e-3, "cases": cases}) + "\n")
 
 

@@ -11,10 +11,8 @@ final class GreedyRate implements MetricRate {
     private static final double MAX = 1e30;
     private static final int MAX_WINDOW = 10_000;
 
-    private final boolean isMax;
-    private final boolean isRelative;
+    private final BestMetric best;
     private final double factor;
-    private final double threshold;
     private final double minRate;
     private final double maxRate;
     private final double minChange;
@@ -27,8 +25,6 @@ final class GreedyRate implements MetricRate {
     private final double[] window;
 
     private double rate;
-    private double best;
-    private boolean hasBest;
     private int bad;
     private int good;
     private int cooling;
@@ -41,10 +37,8 @@ final class GreedyRate implements MetricRate {
     GreedyRate(OptionMap values, double peak) {
         ScheduleKwargs kwargs = new ScheduleKwargs(LrSchedulerType.GREEDY, values);
         this.peak = peak;
-        isMax = kwargs.choice("mode", "min", "min", "max").equals("max");
-        isRelative = kwargs.choice("threshold_mode", "abs", "rel", "abs").equals("rel");
+        best = new BestMetric(kwargs, 1e-6, "abs");
         factor = kwargs.number("factor", 0.95, Double.MIN_NORMAL, Math.nextDown(1.0));
-        threshold = kwargs.number("threshold", 1e-6, 0, MAX);
         minRate = kwargs.number("min_lr", 1e-3, 0, MAX);
         maxRate = kwargs.number("max_lr", 1, 0, MAX);
         minChange = kwargs.number("eps", 1e-8, 0, MAX);
@@ -61,7 +55,7 @@ final class GreedyRate implements MetricRate {
 
     @Override
     public boolean isMax() {
-        return isMax;
+        return best.isMax();
     }
 
     @Override
@@ -82,9 +76,7 @@ final class GreedyRate implements MetricRate {
             good = 0;
             return;
         }
-        if (isBetter(current)) {
-            best = current;
-            hasBest = true;
+        if (best.add(current)) {
             bad = 0;
             good++;
         } else {
@@ -112,16 +104,6 @@ final class GreedyRate implements MetricRate {
         return windowSum / Math.min(windowCount, window.length);
     }
 
-    /** As in transformers, where the first value is compared with an infinite one. */
-    private boolean isBetter(double metric) {
-        double worst = isMax ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
-        double than = hasBest ? best : worst;
-        if (isMax) {
-            return metric > (isRelative ? than * (1 + threshold) : than + threshold);
-        }
-        return metric < (isRelative ? than * (1 - threshold) : than - threshold);
-    }
-
     private void increase() {
         double higher = Math.min(rate / factor, maxRate);
         rate = higher - rate > minChange ? higher : rate;
@@ -144,7 +126,7 @@ final class GreedyRate implements MetricRate {
 
     private void reset() {
         rate = peak;
-        hasBest = false;
+        best.reset();
         bad = 0;
         good = 0;
         cooling = 0;
@@ -157,8 +139,7 @@ final class GreedyRate implements MetricRate {
     @Override
     public void state(SavedState saved) {
         saved.real("greedy_rate", () -> rate, value -> rate = value);
-        saved.real("greedy_best", () -> best, value -> best = value);
-        saved.whole("greedy_has_best", () -> hasBest ? 1 : 0, value -> hasBest = value != 0);
+        best.state(saved, "greedy_");
         saved.whole("greedy_bad", () -> bad, value -> bad = (int) value);
         saved.whole("greedy_good", () -> good, value -> good = (int) value);
         saved.whole("greedy_cooldown", () -> cooling, value -> cooling = (int) value);

@@ -10,27 +10,21 @@ import org.dpo4j.train.checkpoint.SavedState;
 final class PlateauRate implements MetricRate {
     private static final double MAX = 1e30;
 
-    private final boolean isMax;
-    private final boolean isRelative;
+    private final BestMetric best;
     private final double factor;
-    private final double threshold;
     private final double minRate;
     private final double minChange;
     private final int patience;
     private final int cooldown;
     private double rate;
-    private double best;
-    private boolean hasBest;
     private int withoutImprovement;
     private int cooling;
 
     /** Throws, naming the key, if a value is not allowed. */
     PlateauRate(OptionMap values, double peak) {
         ScheduleKwargs kwargs = new ScheduleKwargs(LrSchedulerType.REDUCE_LR_ON_PLATEAU, values);
-        isMax = kwargs.choice("mode", "min", "min", "max").equals("max");
-        isRelative = kwargs.choice("threshold_mode", "rel", "rel", "abs").equals("rel");
+        best = new BestMetric(kwargs, 1e-4, "rel");
         factor = kwargs.number("factor", 0.1, 0, Math.nextDown(1.0));
-        threshold = kwargs.number("threshold", 1e-4, 0, MAX);
         minRate = kwargs.number("min_lr", 0, 0, MAX);
         minChange = kwargs.number("eps", 1e-8, 0, MAX);
         patience = kwargs.whole("patience", 10, 0);
@@ -40,7 +34,7 @@ final class PlateauRate implements MetricRate {
 
     @Override
     public boolean isMax() {
-        return isMax;
+        return best.isMax();
     }
 
     @Override
@@ -50,9 +44,7 @@ final class PlateauRate implements MetricRate {
 
     @Override
     public void add(double metric) {
-        if (isBetter(metric)) {
-            best = metric;
-            hasBest = true;
+        if (best.add(metric)) {
             withoutImprovement = 0;
         } else {
             withoutImprovement++;
@@ -69,21 +61,10 @@ final class PlateauRate implements MetricRate {
         }
     }
 
-    /** As in PyTorch, where the first value is compared with an infinite one. */
-    private boolean isBetter(double metric) {
-        double worst = isMax ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
-        double than = hasBest ? best : worst;
-        if (isMax) {
-            return metric > (isRelative ? than * (1 + threshold) : than + threshold);
-        }
-        return metric < (isRelative ? than * (1 - threshold) : than - threshold);
-    }
-
     @Override
     public void state(SavedState saved) {
         saved.real("plateau_rate", () -> rate, value -> rate = value);
-        saved.real("plateau_best", () -> best, value -> best = value);
-        saved.whole("plateau_has_best", () -> hasBest ? 1 : 0, value -> hasBest = value != 0);
+        best.state(saved, "plateau_");
         saved.whole(
                 "plateau_evaluations_without_improvement",
                 () -> withoutImprovement,
