@@ -142,6 +142,23 @@ class FirstTest {
         assertThat(log.lines().get(0)).endsWith("--skip-done " + folder.resolve("work/results/fault/cuda.json"));
     }
 
+    /** Two groups of 60 s have about 33 of 40 s, so the first gets about 15. It ends at once, so the second gets the rest. */
+    @Test
+    void groupsShareTheTimeThatIsLeft() throws Exception {
+        Map<String, String> limits = Map.of("LIMIT", "40", "GRACE", "2", "BENCH_TAIL", "4", "START", "1");
+        first(limits, "--classes=none", "--memcheck=none", "--benchmarks=copy:60,write:60")
+                .exits(0);
+        assertThat(seconds("copy")).isBetween(10, 16);
+        assertThat(seconds("write")).isBetween(20, 33);
+    }
+
+    /** The time that a group got. */
+    private int seconds(String group) throws Exception {
+        Run log = Scripts.run(
+                Map.of(), "tar", "-xzOf", out().resolve("all.tar.gz").toString(), "logs/bench." + group + ".log");
+        return Integer.parseInt(log.lines().get(0).replaceFirst(".*--seconds (\\d+) .*", "$1"));
+    }
+
     @Test
     void theLastLineSaysThatAllStepsPassed() throws Exception {
         Run run = first(Map.of(), "--benchmarks=copy:5", "--memcheck=none");

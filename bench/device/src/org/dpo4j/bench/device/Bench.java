@@ -43,7 +43,7 @@ final class Bench implements Callable<Integer> {
     @Option(
             names = "--quick",
             description =
-                    "under eight minutes: shorter rounds, 0.8 s of sustained work instead of 20 s; on the cpu: tiny sizes, to see it run")
+                    "under eight minutes: every benchmark at one size or more, shorter rounds, 0.8 s of sustained work instead of 20 s; on the cpu: tiny sizes, to see it run")
     boolean quick;
 
     @Option(names = "--only", split = ",", description = "benchmarks, or beginnings of their names (default: all)")
@@ -184,12 +184,14 @@ final class Bench implements Callable<Integer> {
     }
 
     private List<Benchmark> chosen() {
-        if (only.isEmpty()) {
-            return Benchmarks.ALL;
-        }
+        return only.isEmpty() ? Benchmarks.ALL : named(only);
+    }
+
+    /** The benchmarks with these names. If none has a name, those whose names begin with it. */
+    static List<Benchmark> named(List<String> wanted) {
         Set<Benchmark> chosen = new LinkedHashSet<>();
         List<String> names = Benchmarks.ALL.stream().map(Benchmark::name).toList();
-        for (String name : only) {
+        for (String name : wanted) {
             List<Benchmark> found = Benchmarks.ALL.stream()
                     .filter(benchmark -> benchmark.name().equals(name))
                     .toList();

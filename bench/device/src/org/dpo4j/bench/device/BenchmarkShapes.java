@@ -5,18 +5,21 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.dpo4j.bench.device.Benchmark.Shapes;
 
-/** Shapes that several benchmarks share, or that one of {@link Benchmarks} has many of. */
+/**
+ * Shapes that several benchmarks share, or that one of {@link Benchmarks} has many of. The shapes of a list are measured in its order, and
+ * a run may end early, so those with a goal come first.
+ */
 final class BenchmarkShapes {
     static final Shapes LOGITS = new Shapes(
             shapes(
+                    "rows 16384, vocabulary 128256, logits BF16",
                     "rows 8192, vocabulary 32000, logits BF16",
-                    "rows 8192, vocabulary 32000, logits F32",
                     "rows 16384, vocabulary 8192, logits BF16",
                     "rows 16384, vocabulary 2048, logits BF16",
-                    "rows 16384, vocabulary 128256, logits BF16",
-                    "rows 16384, vocabulary 128256, logits BF16, masked half",
-                    "rows 16384, vocabulary 128256, logits F32",
                     "rows 16384, vocabulary 151936, logits BF16",
+                    "rows 16384, vocabulary 128256, logits F32",
+                    "rows 16384, vocabulary 128256, logits BF16, masked half",
+                    "rows 8192, vocabulary 32000, logits F32",
                     "rows 16384, vocabulary 151936, logits F32"),
             // 1, 64 and 256 MiB: the first fits in the L2 of a core, the last comes from memory.
             shapes(
@@ -37,8 +40,8 @@ final class BenchmarkShapes {
     static final Shapes ROWS = onGpu(
             shapes(
                     "rows 16384, width 4096, dtype BF16",
-                    "rows 16384, width 2048, dtype BF16",
                     "rows 16384, width 896, dtype BF16",
+                    "rows 16384, width 2048, dtype BF16",
                     "rows 16384, width 576, dtype BF16"),
             rowsTiny());
 
@@ -46,8 +49,8 @@ final class BenchmarkShapes {
     static final Shapes RMS_NORM = onGpu(
             shapes(
                     "rows 16384, width 4096, dtype BF16",
-                    "rows 16384, width 2048, dtype BF16",
                     "rows 16384, width 896, dtype BF16",
+                    "rows 16384, width 2048, dtype BF16",
                     "rows 16384, width 576, dtype BF16",
                     "rows 16384, groups 32, width 128, x_stride 5120, out_stride 6144, weight_offset 1, dtype BF16"),
             shapes(
@@ -91,12 +94,12 @@ final class BenchmarkShapes {
 
     static final Shapes GENERATION = onGpu(
             shapes(
-                    "model qwen2-0.5b, sequences 1, context 128, dtype BF16",
                     "model qwen2-0.5b, sequences 1, context 4096, dtype BF16",
+                    "model qwen2-0.5b, sequences 64, context 4096, dtype BF16",
                     "model qwen2-0.5b, sequences 1, context 32768, dtype BF16",
+                    "model qwen2-0.5b, sequences 1, context 128, dtype BF16",
                     "model qwen2-0.5b, sequences 16, context 4096, dtype BF16",
-                    "model qwen2-0.5b, sequences 64, context 128, dtype BF16",
-                    "model qwen2-0.5b, sequences 64, context 4096, dtype BF16"),
+                    "model qwen2-0.5b, sequences 64, context 128, dtype BF16"),
             shapes(
                     "model tiny, sequences 1, context 5, dtype F32",
                     "model tiny, sequences 3, context 270, dtype BF16"));
@@ -175,6 +178,10 @@ final class BenchmarkShapes {
     static final Shapes PRODUCTS = onGpu(
             shapes(
                     "product forward, rows 16384, in 4096, out 14336, dtype BF16",
+                    "product forward, rows 1, in 4096, out 4096, few 1, dtype BF16",
+                    "product forward, rows 64, in 4096, out 4096, few 1, dtype BF16",
+                    "product forward, rows 64, in 4096, out 4096, dtype BF16",
+                    "product forward, rows 16, in 4096, out 4096, few 1, dtype BF16",
                     "product input_gradient, rows 16384, in 4096, out 14336, dtype BF16",
                     "product weight_gradient, rows 16384, in 4096, out 14336, dtype BF16",
                     "product forward, rows 4096, in 4096, out 48, dtype BF16",
@@ -184,10 +191,6 @@ final class BenchmarkShapes {
                     "product forward, rows 16384, in 896, out 1152, bias 1, dtype BF16",
                     "product weight_gradient, rows 16384, in 896, out 4864, dtype BF16",
                     "product forward, rows 1024, in 4096, out 4096, dtype BF16",
-                    "product forward, rows 64, in 4096, out 4096, dtype BF16",
-                    "product forward, rows 64, in 4096, out 4096, few 1, dtype BF16",
-                    "product forward, rows 16, in 4096, out 4096, few 1, dtype BF16",
-                    "product forward, rows 1, in 4096, out 4096, few 1, dtype BF16",
                     "product forward, rows 4096, in 4096, out 4096, few 1, dtype BF16"),
             shapes(
                     "product forward, rows 9, in 16, out 24, dtype F32",
@@ -214,10 +217,19 @@ final class BenchmarkShapes {
             shapes(
                     "rows 8, width 40, vocabulary 37, dtype F32",
                     "rows 8, width 40, vocabulary 37, scale 6, dtype F32"));
-    /** The same, and one index that occurs more often than the others. */
+    /**
+     * As the trainer calls it, with as many ranges as rows, most of them empty; and with one index that occurs more often than the others. Then
+     * the shapes of forward.
+     */
     static final Shapes EMBEDDING_BACKWARD = onGpu(
-            added(EMBEDDING.gpu(), "rows 16384, width 4096, vocabulary 128256, frequent 1024, dtype BF16"),
-            added(EMBEDDING.tiny(), "rows 168, width 40, vocabulary 37, frequent 160, dtype F32"));
+            before(
+                    EMBEDDING.gpu(),
+                    "rows 16384, width 4096, vocabulary 128256, empty 12288, dtype BF16",
+                    "rows 16384, width 4096, vocabulary 128256, frequent 1024, dtype BF16"),
+            before(
+                    EMBEDDING.tiny(),
+                    "rows 8, width 40, vocabulary 37, empty 70, dtype F32",
+                    "rows 168, width 40, vocabulary 37, frequent 160, dtype F32"));
 
     static final Shapes SAMPLING = new Shapes(
             shapes(
@@ -249,7 +261,7 @@ final class BenchmarkShapes {
         return shapes("rows 9, width 40, dtype F32", "rows 9, width 40, dtype BF16");
     }
 
-    private static List<Shape> added(List<Shape> shapes, String more) {
-        return Stream.concat(shapes.stream(), Stream.of(Shape.of(more))).toList();
+    private static List<Shape> before(List<Shape> shapes, String... more) {
+        return Stream.concat(shapes(more).stream(), shapes.stream()).toList();
     }
 }

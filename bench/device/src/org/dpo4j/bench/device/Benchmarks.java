@@ -45,8 +45,8 @@ import org.dpo4j.kernels.decoder.RmsNorm;
  */
 final class Benchmarks {
     /**
-     * All benchmarks in the order in which they run: rooflines first, then the kernels whose speed is least certain, so
-     * that a run that ends early has measured those.
+     * All benchmarks: rooflines first, then the kernels whose speed is least certain. {@link Runner} runs the first shape of each in
+     * this order, then the second of each, and so on.
      */
     static final List<Benchmark> ALL = List.of(
             moving("copy", s -> 2 * s.at("bytes"), Roofline.NONE, Roofline::copy, MEMORY),
@@ -123,13 +123,13 @@ final class Benchmarks {
                     SAMPLING),
             moving(
                     "preference_loss",
-                    s -> 28 * s.at("pairs"),
+                    PreferenceLossBenchmark::bytes,
                     Roofline.NONE,
                     PreferenceLossBenchmark::sigmoidOfPairs,
                     new Shapes(
-                            shapes("pairs 4096", "pairs 32", "pairs 8", "pairs 1"),
+                            shapes("pairs 8, statistics 1", "pairs 32", "pairs 4096", "pairs 8", "pairs 1"),
                             shapes("pairs 4096", "pairs 8"),
-                            shapes("pairs 8", "pairs 33"))),
+                            shapes("pairs 8, statistics 1", "pairs 8", "pairs 33"))),
             moving(
                     "preference_loss_sorted",
                     s -> 84 * s.at("pairs"),
@@ -197,10 +197,10 @@ final class Benchmarks {
                     RowsBenchmark::columnSum,
                     onGpu(
                             shapes(
+                                    "rows 16384, width 896, dtype BF16",
                                     "rows 1024, width 128256, dtype BF16",
                                     "rows 16384, width 4096, dtype BF16",
                                     "rows 16384, width 2048, dtype BF16",
-                                    "rows 16384, width 896, dtype BF16",
                                     "rows 16384, width 576, dtype BF16"),
                             rowsTiny())),
             moving(

@@ -33,7 +33,7 @@ record Pace(
     /** For published numbers. */
     static final Pace FULL = new Pace(Scale.GPU, 10, 1, 10, new RoundLimits(30, 20, 5e-3), new Load(1, 0.2, 20));
 
-    /** All benchmarks in about eight minutes. */
+    /** Every benchmark at one shape or more, in less than eight minutes. */
     static final Pace QUICK = new Pace(Scale.GPU, 5, 0.1, 0.3, new RoundLimits(30, 1.2, 2e-3), new Load(0.2, 0.2, 0.8));
 
     static final Pace CPU = new Pace(Scale.CPU, 20, 0.5, 1, new RoundLimits(30, 5, 5e-3), new Load(0.2, 0.2, 1));

@@ -14,6 +14,7 @@ import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Baseline;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
@@ -28,8 +29,14 @@ final class PreferenceLossBenchmark {
 
     private PreferenceLossBenchmark() {}
 
+    /** A shape with {@code statistics} has all inputs that a step of the trainer passes: lengths, statistics, and factors in memory. */
     static Prepared sigmoidOfPairs(Fixture fixture) {
         int pairs = fixture.count("pairs");
+        boolean isOfTrainer = hasStatistics(fixture.shape());
+        Operand lengths = fixture.ints(
+                IntStream.range(0, isOfTrainer ? 2 * pairs : 0).map(i -> 1 + i).toArray());
+        Operand statistics = fixture.normal(DType.F32, 1, isOfTrainer ? 2L * pairs * TokenLogProb.STATISTICS : 0);
+        Operand scale = fixture.floats(1f / pairs, 0);
         Operand losses = fixture.zeros(DType.F32, pairs);
         Operand dSums = fixture.zeros(DType.F32, 2L * pairs);
         Operand metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
@@ -41,10 +48,13 @@ final class PreferenceLossBenchmark {
                 turn -> PreferenceLoss.compute(
                         fixture.device(),
                         new PairResults(losses.at(turn), dSums.at(turn), metrics.at(turn)),
-                        new PairLogProbs(sums.at(turn), reference.at(turn)),
+                        isOfTrainer
+                                ? new PairLogProbs(
+                                        sums.at(turn), reference.at(turn), lengths.at(turn), statistics.at(turn))
+                                : new PairLogProbs(sums.at(turn), reference.at(turn)),
                         pairs,
                         PreferenceLoss.NO_WORKSPACE,
-                        new Scale(1f / pairs),
+                        isOfTrainer ? Scale.at(scale.at(turn)) : new Scale(1f / pairs),
                         options),
                 gate -> {
                     for (int pair : fixture.sample(pairs)) {
@@ -57,6 +67,15 @@ final class PreferenceLossBenchmark {
                         values(gate, "pair " + pair, new double[] {-logSigmoid(x), gradient, -gradient}, actual);
                     }
                 });
+    }
+
+    private static boolean hasStatistics(Shape shape) {
+        return shape.countOr("statistics", 0) == 1;
+    }
+
+    /** As the top comment of the kernel counts them. */
+    static double bytes(Shape shape) {
+        return (hasStatistics(shape) ? 68.0 : 28.0) * shape.at("pairs");
     }
 
     /** The loss aot, which sorts two numbers of each pair. */

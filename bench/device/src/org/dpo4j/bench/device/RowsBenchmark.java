@@ -103,7 +103,7 @@ final class RowsBenchmark {
 
     /**
      * The rows of an index are far apart: those of the others {@code distinct} rows, and behind all of them those of the
-     * frequent one.
+     * frequent one. Empty ranges come last.
      */
     static Prepared embeddingBackward(Fixture fixture) {
         int rows = fixture.count("rows");
@@ -111,6 +111,7 @@ final class RowsBenchmark {
         int frequent = frequent(fixture.shape());
         int distinct = (rows - frequent) / OCCURRENCES;
         int ranges = ranges(fixture.shape());
+        int empty = fixture.shape().countOr("empty", 0);
         float scale = scale(fixture);
         Operand dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
         Operand dOut = fixture.normal(1, (long) rows * width);
@@ -119,19 +120,20 @@ final class RowsBenchmark {
                         IntStream.range(0, rows - frequent).map(i -> i % OCCURRENCES * distinct + i / OCCURRENCES))
                 .toArray();
         int first = ranges - distinct;
-        int[] begins = IntStream.rangeClosed(0, ranges)
-                .map(s -> s < first ? 0 : frequent + OCCURRENCES * (s - first))
+        int[] begins = IntStream.rangeClosed(0, ranges + empty)
+                .map(s -> s < first ? 0 : frequent + OCCURRENCES * (Math.min(s, ranges) - first))
                 .toArray();
         Operand order = fixture.ints(sorted);
         Operand offsets = fixture.ints(begins);
-        Operand indices =
-                fixture.ints(IntStream.range(0, ranges).map(s -> 2 * s).toArray());
+        Operand indices = fixture.ints(IntStream.range(0, ranges + empty)
+                .map(s -> s < ranges ? 2 * s : 0)
+                .toArray());
         return new Prepared(
                 turn -> Embedding.backward(
                         fixture.device(),
                         new Embedding.Table(dTable.at(turn), width, scale, DType.F32),
                         dOut.at(turn),
-                        new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), ranges),
+                        new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), ranges + empty),
                         fixture.dtype()),
                 gate -> {
                     for (int s : IntStream.concat(IntStream.range(0, first), IntStream.of(fixture.sample(ranges)))

@@ -29,6 +29,8 @@ final class Runner {
 
     private static final long PROBE_BYTES = 16;
 
+    private static final double LARGE_MODEL_BYTES = 8e9;
+
     /** After a fault in a kernel, CUDA returns an error for every call until the process ends. */
     static final class DeviceLost extends RuntimeException {
         private static final long serialVersionUID = 1L;
@@ -84,14 +86,11 @@ final class Runner {
 
     /** Runs what no earlier run has finished. */
     void run(List<Benchmark> benchmarks) {
-        for (Benchmark benchmark : benchmarks) {
-            for (Shape shape : benchmark.shapes().of(pace.scale())) {
-                Entry entry = new Entry(benchmark, shape);
-                if (results.isDone(benchmark.name(), shape)) {
-                    out.println("done before: " + entry);
-                } else {
-                    ahead.add(entry);
-                }
+        for (Entry entry : inOrder(benchmarks)) {
+            if (results.isDone(entry.name(), entry.shape)) {
+                out.println("done before: " + entry);
+            } else {
+                ahead.add(entry);
             }
         }
         for (Entry entry = ahead.peek(); entry != null; entry = ahead.peek()) {
@@ -105,6 +104,31 @@ final class Runner {
             }
             ahead.poll();
         }
+    }
+
+    /**
+     * The first shape of every benchmark, then the second of each, and so on. So a run that ends early has measured as many
+     * benchmarks as possible. Models of many gigabytes come last, because it takes minutes to write and read them.
+     */
+    private List<Entry> inOrder(List<Benchmark> benchmarks) {
+        List<Entry> entries = new ArrayList<>();
+        List<Entry> large = new ArrayList<>();
+        int before;
+        int round = 0;
+        do {
+            before = entries.size() + large.size();
+            for (Benchmark benchmark : benchmarks) {
+                List<Shape> shapes = benchmark.shapes().of(pace.scale());
+                if (round < shapes.size()) {
+                    Shape shape = shapes.get(round);
+                    (Benchmark.bytesOnDisk(shape) > LARGE_MODEL_BYTES ? large : entries)
+                            .add(new Entry(benchmark, shape));
+                }
+            }
+            round++;
+        } while (entries.size() + large.size() > before);
+        entries.addAll(large);
+        return entries;
     }
 
     private double expectedSeconds(Entry entry) {

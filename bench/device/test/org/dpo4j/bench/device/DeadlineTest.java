@@ -11,6 +11,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -59,12 +60,32 @@ class DeadlineTest {
     }
 
     private static Benchmark benchmark(String name, Benchmark.Call call) {
+        return benchmark(name, call, "count 1");
+    }
+
+    private static Benchmark benchmark(String name, Benchmark.Call call, String... shapes) {
         return new Benchmark(
                 name,
                 Benchmark.Work.bytes(shape -> 1),
                 Roofline.NONE,
                 fixture -> new Prepared(call, gate -> {}),
-                new Benchmark.Shapes(List.of(), List.of(), List.of(Shape.of("count 1"))));
+                new Benchmark.Shapes(
+                        List.of(),
+                        List.of(),
+                        Arrays.stream(shapes).map(Shape::of).toList()));
+    }
+
+    @Test
+    void everyBenchmarkIsMeasuredAtOneShapeBeforeAnyAtTwo() throws Exception {
+        Results results = results();
+        runner(results, new Deadline(60, 0))
+                .run(List.of(
+                        benchmark("large", turn -> {}, "model llama3-8b"),
+                        benchmark("three", turn -> {}, "count 1", "count 2", "count 3"),
+                        benchmark("two", turn -> {}, "count 1", "count 2")));
+        assertThat(read(results).path("results").findValuesAsText("benchmark"))
+                .containsExactly("three", "two", "three", "two", "three", "large");
+        assertThat(read(results).path("results").findValuesAsText("count")).containsExactly("1", "1", "2", "2", "3");
     }
 
     /** Runs three benchmarks, of which the second does not return before the run is stopped. Returns the exit code. */
