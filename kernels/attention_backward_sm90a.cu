@@ -521,8 +521,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
     take_registers<kConsumerRegisters>();
     // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
     // many additions come between the products of a step: about 300 clocks.
-    const Consumer<D, LIMITED> consumer{
-        problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment(threadIdx.x)};
+    const Consumer<D, LIMITED> consumer{problem, keys, shared, tiles, uniform(threadIdx.x / kWarpgroup) - 1, Fragment(threadIdx.x)};
     consumer.run();
   }
 }

@@ -192,7 +192,7 @@ __device__ __forceinline__ void wait_for(Ring<kStages>& ring, const PipelineStat
 }
 
 // The stage as a value that is uniform in the warp: WGMMA descriptors are computed from it.
-__device__ __forceinline__ int stage_at(const PipelineState<kStages>& state) { return attention::uniform(state.stage); }
+__device__ __forceinline__ int stage_at(const PipelineState<kStages>& state) { return uniform(state.stage); }
 
 // The position of a consumer in each pipeline and semaphore.
 struct ConsumerState {
@@ -273,7 +273,7 @@ struct Rows {
 
   __device__ __forceinline__ void first_step(int32_t tile, int32_t tiles) {
     wait_for(barriers.keys, state.keys);
-    const int stage = stage_at(state.keys), buffer = attention::uniform(query_buffer);
+    const int stage = stage_at(state.keys), buffer = uniform(query_buffer);
     state.turns.take();
     wgmma_fence();
     multiply_keys(stage, buffer);
@@ -285,7 +285,7 @@ struct Rows {
   }
 
   __device__ __forceinline__ void step(int32_t tile, int32_t tiles) {
-    const int stage = stage_at(state.keys), buffer = attention::uniform(query_buffer);
+    const int stage = stage_at(state.keys), buffer = uniform(query_buffer);
     state.turns.take();
     wgmma_operands(weights[0]);
     wgmma_results(attention::flat(out));

@@ -51,10 +51,6 @@ int with_fitting(const LaunchContext& context, TileList<Widest, Narrower...>, F 
   return error;
 }
 
-// The first lane's x. The compiler then knows that the value is uniform in the warp: it keeps the value in a uniform register, and branches
-// on it are uniform.
-__device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
-
 __device__ __forceinline__ int warp_index() { return uniform(static_cast<int>(threadIdx.x) / kWarp); }
 
 __device__ __forceinline__ dpo4j_segment read_segment(const dpo4j_segment* at) {

@@ -112,6 +112,14 @@ rms_norm                        forward<__nv_bfloat16,32,8    8      LDG\.E(\..*
 rms_norm                        forward<__nv_bfloat16,128,4   4      LDG\.E(\..*)?\.128.*
 '
 
+# Moves to uniform registers (R2UR) between products, where no wait and no branch is. Columns: file; prefix of kernel names; max count in a
+# kernel. They compute descriptors of tiles. If the compiler does not know that a tile's address is uniform, the warp issues them there.
+between='
+attention_forward_sm90a         forward    0
+attention_backward_sm90a        gradients  7
+lm_head_forward_sm90a           products   0
+lm_head_exponentials_sm90a      products   0'
+
 # Files whose kernels release registers in some warps (setmaxnreg). These warps must not use the released registers.
 giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a lm_head_exponentials_sm90a'
 
@@ -180,6 +188,22 @@ while read -r file name min instruction; do
     }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $min $instruction before its first store" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$min" "$instruction" "before the first store, $(cat "$scratch/found")"
 done <<<"$ahead"
+while read -r file name max; do
+  [ -n "$file" ] || continue
+  awk -v name="$name" -v max="$max" '
+    index($1, name) != 1 { next }
+    $1 != kernel { kernel = $1; open = 0; count[$1] += 0 }
+    $2 ~ /^HGMMA/ { if (open) count[$1] += moves; open = 1; moves = 0; products++; next }
+    $2 ~ /^(WARPGROUP\.DEPBAR|SYNCS|BRA)/ { open = 0 }
+    $2 ~ /^R2UR/ { moves++ }
+    END {
+      for (kernel in count) { kernels++; if (count[kernel] > max) { print "  " kernel ": " count[kernel]; wrong = 1 } }
+      if (products == 0) { print "  no kernel of that name has a product"; wrong = 1 }
+      else if (!wrong) printf "%d kernels", kernels
+      exit wrong
+    }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has more than $max R2UR between products" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s %-10s max:%-2s %-34s %s\n' "$file" "$name" "$max" "R2UR" "between products, $(cat "$scratch/found")"
+done <<<"$between"
 for file in $giving; do
   awk -f "$directory/kept_registers.awk" "$scratch/$file.sass" | awk '
     { count++; if ($2 > max) max = $2; if ($2 > $1) { print "  " $3 ": " $2 " of " $1; wrong = 1 } }

@@ -188,7 +188,8 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
     }
   } else {
     take_registers<kConsumerRegisters>();
-    multiply_tiles<CLUSTER, K>(problem, barriers, stages, it, rank, threadIdx.x / kWarpgroup - 1);
+    // The compiler must know that the warpgroup's index is uniform, so that descriptors stay in uniform registers.
+    multiply_tiles<CLUSTER, K>(problem, barriers, stages, it, rank, uniform(threadIdx.x / kWarpgroup) - 1);
   }
   if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still multicast into this one's memory and arrive at its barriers
 }

@@ -8,6 +8,10 @@ namespace dpo4j::cuda {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
+// The first lane's x. The compiler then knows that the value is uniform in the warp: it keeps the value in a uniform register, and branches
+// on it are uniform.
+__device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
+
 // The sum, and the max, over LANES consecutive lanes. Each of them gets the same result, because in each step both lanes of a pair combine
 // the same two numbers.
 template <int LANES, class T>
