@@ -236,7 +236,7 @@ struct Shared {
   Barrier turn, added;        // of diagonal steps. turn: d_q has the sums of all other blocks; added: the consumers have read them
   uint32_t ring_row;          // of the diagonal step that has the turn: the first row of its sums
   Step steps[kStages];
-  float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
+  alignas(float2) float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];  // consumers read two at a time
   KeyTile keys;
   uint32_t diagonal_steps;   // written by the warp that describes steps: how many it has described
   float poison[kKeys];       // NaN for a key that is not finite, otherwise 0
