@@ -43,7 +43,7 @@ public final class DirectoryFiles {
     }
 
     /** Deletes a directory if it is empty, after {@code cause}, to which another error is added. */
-    public static void deleteEmpty(Path directory, Exception cause) {
+    public static void deleteEmpty(Path directory, Throwable cause) {
         try {
             Files.deleteIfExists(directory);
         } catch (DirectoryNotEmptyException e) {

@@ -62,17 +62,26 @@ public final class CompleteModel {
             throw unwritten(directory, isNew, bytes, e, e);
         } catch (Dpo4jException e) {
             boolean isNamed = String.valueOf(e.getMessage()).contains(writing.toString());
-            throw isNamed && e.getCause() instanceof IOException cause
-                    ? unwritten(directory, isNew, bytes, cause, e)
-                    : e;
+            if (isNamed && e.getCause() instanceof IOException cause) {
+                throw unwritten(directory, isNew, bytes, cause, e);
+            }
+            deleteNew(directory, isNew, e);
+            throw e;
+        } catch (RuntimeException | Error e) {
+            deleteNew(directory, isNew, e);
+            throw e;
+        }
+    }
+
+    private static void deleteNew(Path directory, boolean isNew, Throwable reason) {
+        if (isNew) {
+            DirectoryFiles.deleteEmpty(directory, reason);
         }
     }
 
     private static Dpo4jException unwritten(
             Path directory, boolean isNew, long bytes, IOException reason, Exception cause) {
-        if (isNew) {
-            DirectoryFiles.deleteEmpty(directory, cause);
-        }
+        deleteNew(directory, isNew, cause);
         return new Dpo4jException(
                 directory + " cannot be written (" + FileErrors.reason(reason) + "); "
                         + FileErrors.space(reason, "the model", bytes, directory) + "choose another directory",
