@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 25
+#define DPO4J_ABI_VERSION 26
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -153,14 +153,31 @@ typedef struct dpo4j_matmul_params {
   int32_t transpose_a; /* 0 or 1 */
   int32_t transpose_b; /* 0 or 1 */
   int32_t accumulate;  /* 0 or 1 */
+  int32_t b_panels;    /* 0; or 1: dpo4j_pack_panels has stored b [n,k]. Then transpose_a is 0, transpose_b 1, b_stride k, alpha 1 */
   float alpha;         /* finite; 1 with a bias */
   int32_t c_dtype;     /* DPO4J_F32, or DPO4J_BF16 if dtype is */
   int32_t dtype;
 } dpo4j_matmul_params;
 
 /* c = alpha op(a) op(b) + bias, or c += alpha op(a) op(b) if accumulate is 1, without a bias. Sums are fp32. The bits of a row of c depend
-   neither on m nor on the number of threads. */
+   neither on m, nor on the number of threads, nor on b_panels. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
+
+typedef struct dpo4j_pack_panels_params {
+  void* matrix; /* [rows,columns], contiguous */
+  int64_t rows;
+  int64_t columns;
+  int32_t dtype;
+  int32_t unpacks; /* 0: from rows to panels; 1: from panels to rows */
+} dpo4j_pack_panels_params;
+
+/* Stores a matrix in panels, in place, so that products read it in the order of memory and need not pack it. A panel has 16 rows. Its words of
+   32 bits are stored column by column. UNSUPPORTED: dpo4j_has_panels is 0. */
+DPO4J_API int32_t dpo4j_pack_panels(dpo4j_context*, const dpo4j_pack_panels_params* params);
+
+/* 1 if dpo4j_matmul takes a b [rows,columns] in panels: on a cpu context with AVX-512 (for bf16, with avx512_bf16) whose library of products is
+   loaded, if rows is a multiple of 16, a row a multiple of 16 bytes, and 16 rows fit 1.25 MiB. Otherwise 0. */
+DPO4J_API int32_t dpo4j_has_panels(const dpo4j_context*, int64_t rows, int64_t columns, int32_t dtype);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
 

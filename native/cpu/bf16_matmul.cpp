@@ -126,8 +126,9 @@ void add_block(const Tile& tile, int64_t depth, Scratch& scratch) {
     const int64_t column = first * kLanes, width = vectors * kLanes;
     pack_b(tile, column, width, depth, length, scratch.b);
     Packing none = {};
-    packed_product<Bf16Words>(
-        {tile.sums + column, a.at, scratch.b, tile.sums_stride, a.row, a.word, tile.rows, (length + 1) / kPair, depth > 0}, vectors, none);
+    block_product<Bf16Words, PackedColumns>(
+        {tile.sums + column, a.at, scratch.b, tile.sums_stride, a.row, a.word, 0, tile.rows, (length + 1) / kPair, depth > 0}, vectors,
+        none);
   });
 }
 
@@ -151,7 +152,9 @@ void multiply_tile(const Tile& tile, Scratch& scratch) {
                                     false,
                                     {scratch.b, scratch.b + kDepth / kPair * kPackedColumns}};
     const auto split = [](int64_t left) { return min(kDepth, left); };
-    if (tile.rows == 1)
+    if (p.b_panels != 0)
+      multiply_panels<Bf16Words>(product, split);
+    else if (tile.rows == 1)
       multiply_few_rows<Bf16Words, 1>(product, split);
     else if (tile.rows == 2)
       multiply_few_rows<Bf16Words, 2>(product, split);

@@ -71,6 +71,9 @@ namespace avx512 {
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
 }
 #undef DPO4J_DECLARE
+namespace avx512 {
+void run(Threads&, const dpo4j_pack_panels_params&);
+}
 namespace avx512_bf16 {
 void run(Threads&, const Bf16Matmul&);
 }
@@ -83,6 +86,10 @@ void run(Cpu&, const dpo4j_sequence_sum_backward_params&);
 void run(Cpu&, const dpo4j_preference_loss_params&);
 void run(Cpu&, const dpo4j_unpaired_loss_params&);
 void run(Cpu&, const dpo4j_matmul_params&);
+void run(Cpu&, const dpo4j_pack_panels_params&);
+
+// Whether a product takes a b [rows, columns] in panels.
+bool has_panels(const Cpu&, int64_t rows, int64_t columns, int32_t dtype);
 
 // Loads the oneDNN library for matrix products from `path`. Returns 0, or -1 and a message in `text`.
 int load_matmul_library(const char* path, char* text, size_t text_bytes);

@@ -59,7 +59,8 @@ struct Columns {
     return static_cast<const float*>(p.a) + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth);
   }
   const float* b_at(int64_t depth) const {
-    return static_cast<const float*>(p.b) + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column);
+    const int64_t in_row = p.b_panels != 0 ? depth * kProductColumns : depth;
+    return static_cast<const float*>(p.b) + (p.transpose_b ? column * p.b_stride + in_row : depth * p.b_stride + column);
   }
   float* c_at(int64_t row) const { return static_cast<float*>(p.c) + row * p.c_stride + column; }
 
@@ -119,7 +120,7 @@ int64_t sgemm_rows(int32_t isa, const dpo4j_matmul_params& p, int64_t rows) {
 // The bits are those of sgemm for every isa. So a portable context uses AVX2 here, as sgemm does.
 void multiply_rows(int32_t isa, const RowProduct& p, float* packed) {
   constexpr int64_t kBoundByMemory = 2;
-  if (isa == DPO4J_ISA_AVX512 && p.rows > kBoundByMemory) return avx512::multiply_rows(p, packed);
+  if (isa == DPO4J_ISA_AVX512 && (p.has_panels || p.rows > kBoundByMemory)) return avx512::multiply_rows(p, packed);
   multiply_rows(p);
 }
 #endif
@@ -135,7 +136,8 @@ void run_product_rows(int32_t isa, const Columns& tile, int64_t row, int64_t row
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
     multiply_rows(isa,
                   {tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
-                   min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0 || p.bias != nullptr},
+                   min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0 || p.bias != nullptr,
+                   p.b_panels != 0},
                   padded.packed);
   }
   if (columns == tile.n) return;
@@ -173,7 +175,7 @@ bool is_block(Sgemm multiply, int64_t block) {
   constexpr int64_t kLengths[] = {5, 64, 199, 257, 320, 385, 511, 512, 576, 767, 769, 1024, 1153, 1536, 1699};
   for (const int64_t k : kLengths) {
     multiply('N', 'T', kHalfRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
-    multiply_rows(best_isa(), {found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false}, packed);
+    multiply_rows(best_isa(), {found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false, false}, packed);
     if (memcmp(found, expected, sizeof found) != 0) return false;
   }
   return true;
@@ -199,6 +201,27 @@ void run_bf16(Cpu& cpu, const dpo4j_matmul_params& p) {
 }
 
 }  // namespace
+
+bool has_panels(const Cpu& cpu, int64_t rows, int64_t columns, int32_t dtype) {
+#ifdef DPO4J_X86_64
+  constexpr int64_t kPieceBytes = 16;
+  const int64_t row_bytes = columns * (dtype == DPO4J_F32 ? 4 : 2);
+  const bool multiplies = dtype == DPO4J_F32 ? block.load(std::memory_order_relaxed) != 0 : has_avx512_bf16();
+  return cpu.isa == DPO4J_ISA_AVX512 && multiplies && rows % kProductColumns == 0 && row_bytes % kPieceBytes == 0 &&
+         row_bytes * kProductColumns <= static_cast<int64_t>(kScratchBytes);
+#else
+  (void)cpu, (void)rows, (void)columns, (void)dtype;
+  return false;
+#endif
+}
+
+void run(Cpu& cpu, const dpo4j_pack_panels_params& p) {
+#ifdef DPO4J_X86_64
+  avx512::run(cpu.threads, p);
+#else
+  (void)cpu, (void)p;
+#endif
+}
 
 bool has_matmul_library() { return sgemm.load(std::memory_order_acquire) != nullptr; }
 

@@ -1,9 +1,12 @@
-// c[m, n] (+)= a[m, k] b[n, k]^T by blocks of b, which are packed, with vectors of AVX-512. A word is 32 bits: an fp32, or two bf16 of consecutive
-// k. Element (i, j) of a packed block is word i of column j. An element of c is one chain from the first word of a block to the last, then one
-// addition to c. So its bits do not depend on m and n.
+// c[m, n] (+)= a[m, k] b[n, k]^T by blocks of b, with vectors of AVX-512. A word is 32 bits: an fp32, or two bf16 of consecutive k. An element
+// of c is one chain from the first word of a block to the last, then one addition to c. So its bits do not depend on m, on n, or on how b is
+// stored.
+//
+// If b is stored by rows, blocks are packed: element (i, j) of a packed block is word i of column j. If b is stored in panels (dpo4j_matmul_params),
+// blocks are read where they are.
 //
 // Multiplications use half of the vector units, and few of the loads and stores that the processor can do. So the loop over the words of a block
-// also packs the next block, in pieces.
+// also packs the next block, or prefetches it, in pieces.
 #pragma once
 
 #include <immintrin.h>
@@ -79,11 +82,46 @@ DPO4J_INLINE void pack_piece(Packing& s) {
   s.left = s.words;
 }
 
-struct PackedProduct {
+// The next block of panels, which is prefetched. A piece is kPieceWords lines of one panel.
+struct Fetching {
+  const char* at;       // the next piece
+  int64_t panel;        // bytes between panels
+  int64_t words, left;  // of a panel of the block, and of this panel
+  int64_t pieces;       // left
+};
+
+DPO4J_INLINE void fetch_piece(Fetching& s) {
+  constexpr int64_t kLine = 64, kBytes = kPieceWords * kLine;
+  for (int64_t i = 0; i < kBytes; i += kLine) __builtin_prefetch(s.at + i, 0, 2);
+  s.at += kBytes;
+  s.left -= kPieceWords;
+  s.pieces--;
+  if (s.left > 0) return;
+  s.at += s.panel - (s.words - s.left) * kLine;
+  s.left = s.words;
+}
+
+// How the columns of a block are stored: word i of vector j is at i * step + j * vector, in words.
+struct PackedColumns {
+  using Next = Packing;
+  static DPO4J_INLINE void prepare(Next& next) { pack_piece(next); }
+  static constexpr int64_t step(int vectors) { return vectors * kLanes; }
+  static constexpr int64_t vector(int64_t) { return kLanes; }
+};
+
+struct PanelColumns {
+  using Next = Fetching;
+  static DPO4J_INLINE void prepare(Next& next) { fetch_piece(next); }
+  static constexpr int64_t step(int) { return kLanes; }
+  static constexpr int64_t vector(int64_t panel) { return panel; }
+};
+
+struct BlockProduct {
   float* c;
-  const uint32_t *a, *packed;
+  const uint32_t *a, *b;
   int64_t c_stride;
   int64_t a_row, a_word;  // words between rows of a, and between consecutive words of a row
+  int64_t panel;          // words between panels of b, if it is stored in panels
   int64_t rows, words;
   bool adds;  // to c
 };
@@ -93,19 +131,21 @@ constexpr int64_t max_rows(int64_t vectors) { return vectors == 1 ? 12 : 24 / ve
 template <int kVectors>
 constexpr int kMaxRows = static_cast<int>(max_rows(kVectors));
 
-// Multiplies, and packs `pieces` of the next block between the words.
-template <class Words, int kVectors, int kRows>
-DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, Packing& next, int64_t pieces) {
+// Multiplies, and prepares `pieces` of the next block between the words.
+template <class Words, class Columns, int kVectors, int kRows>
+DPO4J_INLINE void block_rows(const BlockProduct& p, int64_t row, typename Columns::Next& next, int64_t pieces) {
+  constexpr int64_t kStep = Columns::step(kVectors);
+  const int64_t vector = Columns::vector(p.panel);
   __m512 sums[kRows][kVectors] = {};
   const uint32_t* a = p.a + row * p.a_row;
-  const uint32_t* b = p.packed;
-  const uint32_t* const end = b + p.words * kVectors * kLanes;
-  const int64_t between = pieces > 0 ? p.words / pieces * kVectors * kLanes : 0;
+  const uint32_t* b = p.b;
+  const uint32_t* const end = b + p.words * kStep;
+  const int64_t between = pieces > 0 ? p.words / pieces * kStep : 0;
   const auto multiply_until = [&](const uint32_t* until) __attribute__((always_inline)) {
-    for (; b < until; a += p.a_word, b += kVectors * kLanes) {
+    for (; b < until; a += p.a_word, b += kStep) {
       __m512 columns[kVectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * kLanes);
+      for (int j = 0; j < kVectors; j++) columns[j] = _mm512_loadu_ps(b + j * vector);
 #pragma GCC unroll 12
       for (int r = 0; r < kRows; r++) {
         const __m512 x = (__m512)_mm512_set1_epi32(static_cast<int>(a[r * p.a_row]));
@@ -115,7 +155,7 @@ DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, Packing& next
     }
   };
   for (; pieces > 0; pieces--) {
-    pack_piece(next);
+    Columns::prepare(next);
     multiply_until(b + between);
   }
   multiply_until(end);
@@ -129,37 +169,38 @@ DPO4J_INLINE void packed_rows(const PackedProduct& p, int64_t row, Packing& next
   }
 }
 
-// Runs packed_rows for `rows` rows, 1 to kRows.
-template <class Words, int kVectors, int kRows>
-void some_rows(const PackedProduct& p, int64_t row, int64_t rows, Packing& next, int64_t pieces) {
+// Runs block_rows for `rows` rows, 1 to kRows.
+template <class Words, class Columns, int kVectors, int kRows>
+void some_rows(const BlockProduct& p, int64_t row, int64_t rows, typename Columns::Next& next, int64_t pieces) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return some_rows<Words, kVectors, kRows - 1>(p, row, rows, next, pieces);
+    if (rows < kRows) return some_rows<Words, Columns, kVectors, kRows - 1>(p, row, rows, next, pieces);
   }
-  packed_rows<Words, kVectors, kRows>(p, row, next, pieces);
+  block_rows<Words, Columns, kVectors, kRows>(p, row, next, pieces);
 }
 
 // Cuts the rows, and the pieces of the next block, into parts of nearly equal size.
-template <class Words, int kVectors>
-void all_rows(const PackedProduct& p, Packing& next) {
+template <class Words, class Columns, int kVectors>
+void all_rows(const BlockProduct& p, typename Columns::Next& next) {
   const int64_t parts = (p.rows + kMaxRows<kVectors> - 1) / kMaxRows<kVectors>;
   for (int64_t part = 0; part < parts; part++) {
     const int64_t begin = p.rows * part / parts;
-    some_rows<Words, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin, next, next.pieces / (parts - part));
+    some_rows<Words, Columns, kVectors, kMaxRows<kVectors>>(p, begin, p.rows * (part + 1) / parts - begin, next,
+                                                            next.pieces / (parts - part));
   }
 }
 
-// `vectors` vectors of columns, 1 to kMaxVectors. Packs all that is left of `next`.
-template <class Words>
-void packed_product(const PackedProduct& p, int64_t vectors, Packing& next) {
+// `vectors` vectors of columns, 1 to kMaxVectors. Prepares all that is left of `next`.
+template <class Words, class Columns>
+void block_product(const BlockProduct& p, int64_t vectors, typename Columns::Next& next) {
   switch (vectors) {
     case 1:
-      return all_rows<Words, 1>(p, next);
+      return all_rows<Words, Columns, 1>(p, next);
     case 2:
-      return all_rows<Words, 2>(p, next);
+      return all_rows<Words, Columns, 2>(p, next);
     case 3:
-      return all_rows<Words, 3>(p, next);
+      return all_rows<Words, Columns, 3>(p, next);
     default:
-      return all_rows<Words, 4>(p, next);
+      return all_rows<Words, Columns, 4>(p, next);
   }
 }
 
@@ -208,13 +249,42 @@ struct ColumnsProduct {
   int64_t rows, vectors, k;            // kLanes columns a vector
   int64_t k_bytes;                     // of an element of a and b
   bool adds;
-  uint32_t* packed[2];
+  uint32_t* packed[2];  // for b that is stored by rows
 };
 
 // Elements [begin, begin + length) of `vectors` vectors of columns. A block without vectors follows the last one.
 struct Block {
   int64_t group, begin, length, first, vectors;
 };
+
+// split(left) is the length of the next block of k, of `left` elements that are left.
+template <class Split>
+DPO4J_INLINE Block block_at(const ColumnsProduct& t, int64_t group, int64_t begin, const Split& split) {
+  const int64_t groups = (t.vectors + kMaxVectors - 1) / kMaxVectors;
+  if (begin == t.k) group++, begin = 0;
+  if (group >= groups) return {};
+  const int64_t first = t.vectors * group / groups;
+  return {group, begin, split(t.k - begin), first, t.vectors * (group + 1) / groups - first};
+}
+
+template <class Split>
+DPO4J_INLINE Block block_after(const ColumnsProduct& t, const Block& block, const Split& split) {
+  return block_at(t, block.group, block.begin + block.length, split);
+}
+
+DPO4J_INLINE BlockProduct product_of(const ColumnsProduct& t, const Block& block, const void* b) {
+  constexpr int64_t kWord = sizeof(uint32_t);
+  return {t.c + block.first * kLanes,
+          reinterpret_cast<const uint32_t*>(t.a + block.begin * t.k_bytes),
+          static_cast<const uint32_t*>(b),
+          t.c_stride,
+          t.a_bytes / kWord,
+          1,
+          t.b_bytes / kWord * kLanes,
+          t.rows,
+          (block.length * t.k_bytes + kWord - 1) / kWord,
+          block.begin > 0 || t.adds};
+}
 
 // Packs the words after the last whole piece. pack_piece packs the others.
 DPO4J_INLINE Packing begin_packing(const ColumnsProduct& t, const Block& block, uint32_t* out) {
@@ -235,33 +305,34 @@ DPO4J_INLINE void fetch_first_group(const ColumnsProduct& t, const Block& first)
   for (int64_t i = 0; i < first.vectors * kLanes * t.b_bytes; i += kLine) __builtin_prefetch(t.b + i, 0, 2);
 }
 
-// split(left) is the length of the next block of k, of `left` elements that are left.
 template <class Words, class Split>
 void multiply_columns(const ColumnsProduct& t, const Split& split) {
-  const int64_t groups = (t.vectors + kMaxVectors - 1) / kMaxVectors;
-  const auto block_at = [&](int64_t group, int64_t begin) -> Block {
-    if (begin == t.k) group++, begin = 0;
-    if (group >= groups) return {};
-    const int64_t first = t.vectors * group / groups;
-    return {group, begin, split(t.k - begin), first, t.vectors * (group + 1) / groups - first};
-  };
   // With many rows packing takes a small part of the time, and packing between the words slows the loop down more than it saves.
   constexpr int64_t kManyRows = 144;
   const bool packs_ahead = t.rows <= kManyRows;
-  Block block = block_at(0, 0);
+  Block block = block_at(t, 0, 0, split);
   fetch_first_group(t, block);
   Packing packing = begin_packing(t, block, t.packed[0]);
   for (int buffer = 0; block.vectors > 0; buffer ^= 1) {
     while (packing.pieces > 0) pack_piece(packing);
-    const Block next = block_at(block.group, block.begin + block.length);
+    const Block next = block_after(t, block, split);
     packing = begin_packing(t, next, t.packed[buffer ^ 1]);
     Packing none = {};
-    const auto a = reinterpret_cast<const uint32_t*>(t.a + block.begin * t.k_bytes);
-    constexpr int64_t kWord = sizeof(uint32_t);
-    packed_product<Words>({t.c + block.first * kLanes, a, t.packed[buffer], t.c_stride, t.a_bytes / kWord, 1, t.rows,
-                           (block.length * t.k_bytes + kWord - 1) / kWord, block.begin > 0 || t.adds},
-                          block.vectors, packs_ahead ? packing : none);
+    block_product<Words, PackedColumns>(product_of(t, block, t.packed[buffer]), block.vectors, packs_ahead ? packing : none);
     block = next;
+  }
+}
+
+// The same for b in panels.
+template <class Words, class Split>
+void multiply_panels(const ColumnsProduct& t, const Split& split) {
+  const int64_t panel = kLanes * t.b_bytes;
+  const auto address = [&](const Block& block) { return t.b + block.first * panel + block.begin * t.k_bytes * kLanes; };
+  for (Block block = block_at(t, 0, 0, split), next; block.vectors > 0; block = next) {
+    next = block_after(t, block, split);
+    const int64_t words = next.length * t.k_bytes / static_cast<int64_t>(sizeof(uint32_t));
+    Fetching fetching = {address(next), panel, words, words, (words + kPieceWords - 1) / kPieceWords * next.vectors};
+    block_product<Words, PanelColumns>(product_of(t, block, address(block)), block.vectors, fetching);
   }
 }
 

@@ -1,4 +1,4 @@
-// row_product.h with vectors of AVX-512, for three rows or more.
+// row_product.h with vectors of AVX-512: for three rows or more, or b in panels.
 #include "packed_product.h"
 #include "row_product.h"
 
@@ -20,7 +20,9 @@ void multiply_rows(const RowProduct& p, float* packed) {
                                   kBytes,
                                   p.accumulate,
                                   {first, first + kPackedFloats / 2}};
-  multiply_columns<Fp32Words>(product, [&](int64_t left) { return split_k(left, p.block); });
+  const auto split = [&](int64_t left) { return split_k(left, p.block); };
+  if (p.has_panels) return multiply_panels<Fp32Words>(product, split);
+  multiply_columns<Fp32Words>(product, split);
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

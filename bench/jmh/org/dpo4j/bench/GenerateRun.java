@@ -31,6 +31,7 @@ public final class GenerateRun {
         try (Device device = Devices.open("cpu");
                 Model model = Model.load(Path.of(arguments[0]), device, DType.valueOf(arguments[5]));
                 Generator generator = new Generator(model)) {
+            model.packMatrices();
             generator.generate(requests, options);
             long begin = System.nanoTime();
             generator.generate(requests, options);

@@ -15,6 +15,8 @@ package org.dpo4j.kernels;
  * @param strides elements between rows as stored
  * @param output type of {@code c}
  * @param inputs type of {@code a} and {@code b}
+ * @param hasPanels whether {@code b} [n,k] is stored in panels ({@link Device#packPanels}). Then {@code a} is not transposed, {@code b} is
+ *     transposed and contiguous, and {@code alpha} is 1
  * @param alpha finite; 1 if the product has a bias
  */
 public record MatmulShape(
@@ -24,11 +26,12 @@ public record MatmulShape(
         Strides strides,
         boolean transposeA,
         boolean transposeB,
+        boolean hasPanels,
         DType output,
         DType inputs,
         float alpha) {
 
-    /** With {@code alpha} 1. */
+    /** Without panels, with {@code alpha} 1. */
     public MatmulShape(
             long m,
             long n,
@@ -38,7 +41,7 @@ public record MatmulShape(
             boolean transposeB,
             DType output,
             DType inputs) {
-        this(m, n, k, strides, transposeA, transposeB, output, inputs, 1);
+        this(m, n, k, strides, transposeA, transposeB, false, output, inputs, 1);
     }
 
     /** Elements between the rows of {@code c}, {@code a} and {@code b} as stored. */
@@ -59,14 +62,20 @@ public record MatmulShape(
         return contiguous(m, n, k, transposeA, true, output, inputs);
     }
 
+    /** {@link #transposedB} with {@code b} in panels. */
+    public MatmulShape panelsB() {
+        MatmulShape rows = transposedB();
+        return new MatmulShape(m, n, k, rows.strides, transposeA, true, true, output, inputs, alpha);
+    }
+
     /** The same with these strides. Call it last: {@link #transposedA} and {@link #transposedB} reset strides. */
     public MatmulShape withStrides(Strides other) {
-        return new MatmulShape(m, n, k, other, transposeA, transposeB, output, inputs, alpha);
+        return new MatmulShape(m, n, k, other, transposeA, transposeB, hasPanels, output, inputs, alpha);
     }
 
     /** The same with this factor. Call it last, as {@link #withStrides}. */
     public MatmulShape withAlpha(float factor) {
-        return new MatmulShape(m, n, k, strides, transposeA, transposeB, output, inputs, factor);
+        return new MatmulShape(m, n, k, strides, transposeA, transposeB, hasPanels, output, inputs, factor);
     }
 
     private static MatmulShape contiguous(
@@ -78,7 +87,8 @@ public record MatmulShape(
     @Override
     public String toString() {
         return "c[" + m + "," + n + "] " + output + " stride " + strides.c + " = a" + (transposeA ? "^T" : "") + " b"
-                + (transposeB ? "^T" : "") + " over " + k + " " + inputs + ", strides " + strides.a + ", " + strides.b
+                + (transposeB ? "^T" : "") + (hasPanels ? " in panels" : "") + " over " + k + " " + inputs
+                + ", strides " + strides.a + ", " + strides.b
                 + (alpha == 1 ? "" : ", times " + alpha);
     }
 }

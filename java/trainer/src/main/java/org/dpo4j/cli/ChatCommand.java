@@ -80,6 +80,7 @@ final class ChatCommand implements Callable<Integer> {
                 Model model = Model.load(
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
+            model.packMatrices();
             int vocabulary = model.architecture().vocabSize();
             GenerationOptions.noticeEos(model.config());
             ChatTemplate template = template();

@@ -102,6 +102,7 @@ final class GenerateCommand implements Callable<Integer> {
                 Model model = Model.load(
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
+            model.packMatrices();
             int vocabulary = model.architecture().vocabSize();
             GenerationOptions.noticeEos(model.config());
             GenerationOptions.Resolved options =

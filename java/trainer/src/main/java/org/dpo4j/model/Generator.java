@@ -403,6 +403,7 @@ public final class Generator implements AutoCloseable {
     private Dpo4jException notFinite(Sample sample, GenerationPass.Rows rows, int i, int token) {
         int row = Arrays.binarySearch(rows.sequences(), i);
         float logit = pass.logit(rows, row >= 0 ? row : -2 - row, token);
+        model.unpackMatrices();
         String where = "prompt " + (sample.prompt.number + 1) + ", token " + (sample.count + 1)
                 + " after it: the logit of token " + token + " is " + logit;
         return new Dpo4jException(

@@ -257,6 +257,22 @@ public final class Model implements AutoCloseable {
                 : adapter.isNew() ? 0 : adapter.parameters().bytes();
     }
 
+    /**
+     * Stores the matrices of layers in the order in which products of this device read them, in place, if it has such an
+     * order ({@link Device#hasPanels}). Then generation is faster and has the same bits. Scoring works too. Weights cannot be read, copied, saved,
+     * trained or merged until {@link #unpackMatrices}. No pass may be queued or running.
+     */
+    public void packMatrices() {
+        device().synchronize();
+        parameters.packMatrices(layout.projections());
+    }
+
+    /** Stores the matrices by rows again. */
+    public void unpackMatrices() {
+        device().synchronize();
+        parameters.unpackMatrices();
+    }
+
     /** Adds the product of the adapter's matrices to the weights, and removes the adapter. Waits for queued work. */
     public void mergeAdapter() {
         if (adapter == null) {
@@ -267,6 +283,7 @@ public final class Model implements AutoCloseable {
                     "the base model is stored in 4 bits, to which nothing can be added; name the model that"
                             + " it was quantised from as base_model_name_or_path in adapter_config.json");
         }
+        parameters.requireRows();
         adapter.merge(parameters, layout);
         device().synchronize();
         adapter.close();

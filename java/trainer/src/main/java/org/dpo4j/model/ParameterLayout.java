@@ -252,6 +252,14 @@ final class ParameterLayout implements FlatLayout {
                 .toList();
     }
 
+    /** The matrices of projections, without those in 4 bits. */
+    List<Parameter> projections() {
+        return parameters.entrySet().stream()
+                .filter(entry -> entry.getKey().kind.isProjection() && !fourBit.containsKey(entry.getValue()))
+                .map(Map.Entry::getValue)
+                .toList();
+    }
+
     /** The parameters in 4 bits with their tensors; empty if all are in the flat buffers. */
     Map<Parameter, List<ParameterTensor>> fourBit() {
         return fourBit;

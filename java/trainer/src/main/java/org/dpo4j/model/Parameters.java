@@ -5,7 +5,9 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -28,6 +30,8 @@ public final class Parameters implements AutoCloseable {
     private final @Nullable DeviceBuffer weights;
     private final WeightGradients gradients;
     private @Nullable FourBitWeights fourBit;
+    /** The matrices that are stored in panels. */
+    private final Set<Parameter> panels = new HashSet<>();
 
     private Parameters(FlatLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
         this.device = device;
@@ -139,12 +143,51 @@ public final class Parameters implements AutoCloseable {
         return weights == null;
     }
 
-    /** Address of the weights. */
+    /** Address of the weights. Refused after {@link Model#packMatrices}. */
     public long weights() {
+        requireRows();
+        return address();
+    }
+
+    /** Throws if matrices are stored in panels, which only products of a forward pass read. */
+    void requireRows() {
+        if (!panels.isEmpty()) {
+            throw new Dpo4jException("the matrices of this model are packed for generation (Model.packMatrices), so its"
+                    + " weights cannot be read, copied, saved or trained; call unpackMatrices first");
+        }
+    }
+
+    private long address() {
         if (weights == null) {
             throw new Dpo4jException("the weights of a planned model have no memory; load the model");
         }
         return weights.address();
+    }
+
+    /** Stores these matrices in panels where the device multiplies by panels. */
+    void packMatrices(List<Parameter> matrices) {
+        for (Parameter matrix : matrices) {
+            long rows = matrix.rows().paddedSize();
+            long columns = matrix.columns().paddedSize();
+            if (!panels.contains(matrix) && device.hasPanels(rows, columns, dtype)) {
+                device.packPanels(weight(matrix), rows, columns, dtype);
+                panels.add(matrix);
+            }
+        }
+    }
+
+    /** Stores all matrices by rows again. */
+    void unpackMatrices() {
+        for (Parameter matrix : panels) {
+            device.unpackPanels(
+                    weight(matrix), matrix.rows().paddedSize(), matrix.columns().paddedSize(), dtype);
+        }
+        panels.clear();
+    }
+
+    /** Whether a matrix is stored in panels. */
+    boolean hasPanels(Parameter matrix) {
+        return panels.contains(matrix);
     }
 
     /**
@@ -252,7 +295,7 @@ public final class Parameters implements AutoCloseable {
 
     /** Address of a parameter's weights. */
     long weight(Parameter parameter) {
-        return weights() + parameter.offset() * dtype.bytes();
+        return address() + parameter.offset() * dtype.bytes();
     }
 
     /** Address of a parameter's gradient. */
@@ -266,6 +309,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     Parameters copy() {
+        requireRows();
         Parameters copy = allocate(layout, device, dtype);
         device.copy(copy.weights(), weights(), layout.count() * dtype.bytes());
         return fourBit == null ? copy : copy.with(fourBit.copy());

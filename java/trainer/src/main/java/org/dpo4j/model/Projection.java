@@ -65,7 +65,8 @@ final class Projection {
      * @param saved from {@link #placeSaved}
      */
     void forward(long y, long x, long saved, long rows) {
-        MatmulShape shape = MatmulShape.contiguous(rows, out, in, dtype, dtype).transposedB();
+        MatmulShape contiguous = MatmulShape.contiguous(rows, out, in, dtype, dtype);
+        MatmulShape shape = weights.hasPanels(weight) ? contiguous.panelsB() : contiguous.transposedB();
         if (bias == null) {
             device.matmul(y, x, weights.matrix(weight), shape, false);
         } else {
@@ -85,6 +86,7 @@ final class Projection {
      * @param gradient from {@link #placeGradient}; overwritten
      */
     void backward(long dX, long dY, long x, long saved, long gradient, long rows) {
+        weights.base().requireRows();
         if (lowRank != null) {
             lowRank.backwardWeights(dY, out, x, saved, gradient, rows);
         } else if (!weights.isFrozen()) {

@@ -64,8 +64,9 @@ public final class TrainingModel implements AutoCloseable {
     private final Indices indices;
     private final @Nullable EmbeddingNoise noise;
 
-    /** Allocates the gradients of the trained weights if they have none. */
+    /** Allocates the gradients of the trained weights if they have none. Refuses packed matrices ({@link Model#packMatrices}). */
     public TrainingModel(Model model, Options options) {
+        model.parameters().requireRows();
         model.trained().allocateGradients();
         this.model = model;
         this.decoder = new TrainingDecoder(model, options.hasGraphs, options.isRecomputed);

@@ -37,6 +37,11 @@ record Weights(
         return base.matrix(parameter);
     }
 
+    /** Whether the matrix of a projection is stored in panels. */
+    boolean hasPanels(Parameter parameter) {
+        return base.hasPanels(parameter);
+    }
+
     /** Address of the gradient of a parameter of the model, or {@link #FROZEN}. */
     long gradient(Parameter parameter) {
         return isFrozen() ? FROZEN : base.gradient(parameter);

@@ -176,11 +176,42 @@ public final class CpuDevice implements Device {
                 .int32("transpose_a", shape.transposeA() ? 1 : 0)
                 .int32("transpose_b", shape.transposeB() ? 1 : 0)
                 .int32("accumulate", accumulate ? 1 : 0)
+                .int32("b_panels", shape.hasPanels() ? 1 : 0)
                 .float32("alpha", shape.alpha())
                 .int32("c_dtype", shape.output().code())
                 .int32("dtype", shape.inputs().code())
                 .end();
         Status.check(open, Native.dpo4j_matmul(open, params));
+    }
+
+    @Override
+    public boolean hasPanels(long rows, long columns, DType dtype) {
+        long open = context();
+        OneDnn.load();
+        return Native.dpo4j_has_panels(open, rows, columns, dtype.code());
+    }
+
+    @Override
+    public void packPanels(long matrix, long rows, long columns, DType dtype) {
+        pack(matrix, rows, columns, dtype, false);
+    }
+
+    @Override
+    public void unpackPanels(long matrix, long rows, long columns, DType dtype) {
+        pack(matrix, rows, columns, dtype, true);
+    }
+
+    private void pack(long matrix, long rows, long columns, DType dtype, boolean unpacks) {
+        long open = context();
+        OneDnn.load();
+        long params = StructWriter.begin("dpo4j_pack_panels_params")
+                .address("matrix", matrix)
+                .int64("rows", rows)
+                .int64("columns", columns)
+                .int32("dtype", dtype.code())
+                .int32("unpacks", unpacks ? 1 : 0)
+                .end();
+        Status.check(open, Native.dpo4j_pack_panels(open, params));
     }
 
     @Override

@@ -54,6 +54,7 @@ final class MatmulRules {
         extent("n", shape.n());
         extent("k", shape.k());
         checkTypes(shape);
+        checkRows(shape);
         if (!Float.isFinite(shape.alpha())) {
             throw new Dpo4jException("matmul: alpha is " + shape.alpha() + ", must be finite");
         }
@@ -68,6 +69,13 @@ final class MatmulRules {
                 b,
                 shape.transposeB() ? shape.k() : shape.n(),
                 shape.strides().b());
+    }
+
+    /** Throws if b is in panels, which only the cpu device reads. */
+    private static void checkRows(MatmulShape shape) {
+        if (shape.hasPanels()) {
+            throw new Dpo4jException("matmul: b is in panels, which this device does not read: check hasPanels first");
+        }
     }
 
     /** Throws if no device multiplies these types. */

@@ -148,6 +148,12 @@ public final class Native {
     public static native int dpo4j_residual_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_residual_forward_params*") long params);
 
+    public static native int dpo4j_pack_panels(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_pack_panels_params*") long params);
+
+    public static native @Cast("bool") boolean dpo4j_has_panels(
+            @Cast("const dpo4j_context*") long context, long rows, long columns, int dtype);
+
     public static native int dpo4j_scale_rows(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_scale_rows_params*") long params);
 
