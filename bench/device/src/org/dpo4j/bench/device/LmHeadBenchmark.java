@@ -63,7 +63,7 @@ final class LmHeadBenchmark {
         return new Prepared(turn -> head.fused(turn, workspace), gate -> new LmHeadCheck(head, gate).forward());
     }
 
-    /** Log-probs and exponentials by {@link LmHeadExponentials}, of as many rows as a chunk of training has. */
+    /** Log-probs and exponentials of all rows by {@link LmHeadExponentials}. A chunk of training has fewer rows. */
     static Prepared exponentials(Fixture fixture) {
         return exponentials(fixture, false);
     }
