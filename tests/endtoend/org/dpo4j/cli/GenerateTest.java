@@ -3,11 +3,13 @@ package org.dpo4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -200,16 +202,27 @@ class GenerateTest {
                                 + " line 2: its keys are [text]; give prompt, messages or prompt_ids, or rename columns with column_map");
     }
 
-    @Test
-    void anEosBeyondTheVocabularyIsSaid() throws IOException {
+    /** transformers warns too. The token 2 of the list still ends a text. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        generation_config.json | [2, 37]     | 37
+        generation_config.json | [-1, 2, 99] | -1, 99
+        config.json            | -1          | -1
+        config.json            | [37, 2]     | 37
+        """)
+    void anEosOutsideTheVocabularyIsSaid(String name, String ids, String outside) throws IOException {
         Path model = TestFiles.copyModel("llama-tiny", directory.resolve("model"));
-        TestFiles.write(model.resolve("generation_config.json"), "{\"eos_token_id\": [2, 37]}");
+        Path file = model.resolve(name);
+        ObjectNode json = Files.exists(file) ? JsonFile.read(file) : JsonFile.object();
+        json.set("eos_token_id", JsonFile.parse("{\"ids\":" + ids + "}").get("ids"));
+        JsonFile.write(file, json);
         Path prompts = TestFiles.write(directory.resolve("prompts.jsonl"), "{\"prompt_ids\":[1,5]}\n");
         assertThat(Cli.runOnDevice("generate --json --model_name_or_path %s --prompts %s", model, prompts)
                         .assertSucceeded()
                         .err())
-                .contains("dpo4j: eos_token_id is 37, but the model's vocabulary has 37 tokens, so no text ends there;"
-                        + " --stop_token_ids names other tokens");
+                .contains("dpo4j: " + file + ": eos_token_id has " + outside
+                        + ", but the model's tokens are 0 to 36, so no text ends there; mend the file, or give"
+                        + " stop_token_ids to generate or chat");
     }
 
     @Test

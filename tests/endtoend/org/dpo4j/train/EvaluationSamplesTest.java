@@ -196,6 +196,17 @@ class EvaluationSamplesTest {
     }
 
     @Test
+    @Tag("large")
+    void anEosOutsideTheVocabularyIsSaid() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+        Path file = TestFiles.write(directory.resolve("model/generation_config.json"), "{\"eos_token_id\": -1}");
+        Samples samples = new Samples();
+        DpoTrainer.train(options("out").generateDuringEval(true).build(), samples);
+        assertThat(samples.notices)
+                .anyMatch(line -> line.startsWith(file + ": eos_token_id has -1, but the model's tokens are 0 to "));
+    }
+
+    @Test
     void optionsThatNothingReadsAreRefused() {
         assertRefused(
                 () -> TinyRun.options().generationNumPrompts(2).build(),

@@ -82,7 +82,7 @@ final class ChatCommand implements Callable<Integer> {
                 Generator generator = new Generator(model)) {
             model.packMatrices();
             int vocabulary = model.architecture().vocabSize();
-            GenerationOptions.noticeEos(model.config());
+            GenerationOptions.noticeEos(modelOptions.directory(), model.config());
             ChatTemplate template = template();
             GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary, MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.load(modelOptions.tokenizerDirectory(), vocabulary)) {

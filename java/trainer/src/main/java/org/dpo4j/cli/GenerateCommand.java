@@ -104,7 +104,7 @@ final class GenerateCommand implements Callable<Integer> {
                 Generator generator = new Generator(model)) {
             model.packMatrices();
             int vocabulary = model.architecture().vocabSize();
-            GenerationOptions.noticeEos(model.config());
+            GenerationOptions.noticeEos(modelOptions.directory(), model.config());
             GenerationOptions.Resolved options =
                     generation.resolve(defaults, vocabulary, GenerationOptions.MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.EosTokens;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Sampling;
 import org.dpo4j.model.family.GenerationDefaults;
@@ -145,14 +146,11 @@ final class GenerationOptions {
         return defaults;
     }
 
-    /** Says on standard error which EOS tokens of the model's files end no text, because the vocabulary ends before them. */
-    static void noticeEos(ModelConfig config) {
-        int vocabulary = config.architecture().vocabSize();
-        for (int id : config.eosTokenIds()) {
-            if (id >= vocabulary) {
-                Output.notice("eos_token_id is " + id + ", but the model's vocabulary has " + vocabulary
-                        + " tokens, so no text ends there; --stop_token_ids names other tokens");
-            }
+    /** Says on standard error which EOS tokens of the model's files end no text. */
+    static void noticeEos(Path directory, ModelConfig config) {
+        String outside = EosTokens.outsideVocabulary(directory, config);
+        if (outside != null) {
+            Output.notice(outside);
         }
     }
 

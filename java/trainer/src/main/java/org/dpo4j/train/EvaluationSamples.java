@@ -11,6 +11,7 @@ import org.dpo4j.data.Prompt;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.EosTokens;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
@@ -50,6 +51,10 @@ final class EvaluationSamples implements AutoCloseable {
         this.tokenizer = Tokenizer.find(
                 options.model().tokenizerDirectory(), policy.architecture().vocabSize());
         this.reference = new ReferenceModel(policy, options).copy(listener);
+        String noEos = EosTokens.outsideVocabulary(options.model().directory(), policy.config());
+        if (noEos != null) {
+            listener.notice(noEos);
+        }
     }
 
     /** Upper bound on the device memory of a run's samples: of the copied weights and of passes. Allocates nothing. */
