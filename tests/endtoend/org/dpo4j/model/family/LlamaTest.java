@@ -144,7 +144,7 @@ class LlamaTest {
         {"vision_config":{}}                                        | vision tower
         {"model_type":"phi3_v","img_processor":{"name":"clip"}}     | vision tower
         {"model_type":"llava_llama","mm_vision_tower":"openai/clip"} | vision tower
-        {"model_type":"gemma3","text_config":{}}                    | vision tower
+        {"model_type":"gemma3","text_config":{}}                    | a language model within another (text_config)
         {"per_layer_config":{}}                                     | heterogeneous
         {"clip_qkv":8.0}                                            | clip_qkv
         {"is_encoder_decoder":true}                                 | is_encoder_decoder

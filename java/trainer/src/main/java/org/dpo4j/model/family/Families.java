@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
@@ -49,8 +50,11 @@ public final class Families {
     /** Reads a config whose architecture the decoder may not compute yet. */
     static ModelConfig describe(ObjectNode json) {
         ConfigJson config = new ConfigJson(json);
-        refuseOtherKinds(config);
         JsonNode type = json.path("model_type");
+        if (type.isTextual() && find(type.textValue()).isEmpty()) {
+            throw unsupported(type.textValue(), OtherFamilies.explanation(config, supported()));
+        }
+        refuseOtherKinds(config);
         check(
                 type.isTextual(),
                 "model_type is " + (type.isMissingNode() ? "missing" : type) + "; the name of the model's family is"
@@ -79,10 +83,6 @@ public final class Families {
                     "a model with a vision tower, or another beside the language model, is not supported; use a"
                             + " language model");
         }
-        String type = config.text("model_type", "");
-        check(
-                !type.contains("moe") && !type.equals("mixtral"),
-                "model_type is \"" + type + "\": a mixture of experts is not supported; use a dense model");
         for (String key : EXPERTS) {
             config.refuse(key, "a mixture of experts is not supported; use a dense model");
         }
@@ -111,14 +111,26 @@ public final class Families {
 
     /** The family with that {@code model_type}. Throws if it is not supported. */
     public static Family named(String modelType) {
+        return find(modelType).orElseThrow(() -> unsupported(modelType, ""));
+    }
+
+    private static Optional<Family> find(String modelType) {
         return ALL.stream()
                 .filter(family -> family.modelType().equals(modelType))
-                .findFirst()
-                .orElseThrow(() -> new Dpo4jException("model_type is \"" + modelType
-                        + "\", a family that is not supported; use a model of one of " + names()));
+                .findFirst();
+    }
+
+    private static Dpo4jException unsupported(String modelType, String explanation) {
+        return new Dpo4jException("model_type is \"" + modelType + "\", a family that is not supported"
+                + explanation
+                + "; use a model of one of " + names());
     }
 
     private static String names() {
-        return ALL.stream().map(family -> "\"" + family.modelType() + "\"").collect(Collectors.joining(", "));
+        return supported().stream().map(name -> "\"" + name + "\"").collect(Collectors.joining(", "));
+    }
+
+    private static List<String> supported() {
+        return ALL.stream().map(Family::modelType).toList();
     }
 }
