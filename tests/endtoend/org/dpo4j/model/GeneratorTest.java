@@ -311,15 +311,60 @@ class GeneratorTest {
         }
     }
 
-    /** 40,000,000 samples of 63 tokens, and the prompt's one, are more rows than an int counts. */
-    @Test
-    void moreRowsThanAnIntCountsAreRefused() {
-        try (Device device = Devices.cpu(1);
+    /** 256 sequences run at once, so the memory is theirs. Each sample has its own random numbers. */
+    @OnEachDevice
+    void manySamplesRunInParts(On on) {
+        int[] prompt = {13, 4};
+        Generator.Options options = new Generator.Options(6, 1.5);
+        Set<Integer> begun = new HashSet<>();
+        List<Integer> ended = new ArrayList<>();
+        Generator.Listener listener = new Generator.Listener() {
+            @Override
+            public boolean token(int request, int sample, int token) {
+                begun.add(sample);
+                return true;
+            }
+
+            @Override
+            public void ended(int request, List<int[]> samples) {
+                ended.add(request);
+                assertThat(samples).hasSize(request == 1 ? 300 : 2);
+            }
+        };
+        try (Device device = Devices.open(on.device().name(), notice -> {});
                 Model model = model(device);
                 Generator generator = new Generator(model)) {
-            List<Generator.Request> many = List.of(new Generator.Request(new int[] {13}, 40_000_000, 0));
+            List<Generator.Request> requests = List.of(
+                    new Generator.Request(prompt, 2, 9),
+                    new Generator.Request(prompt, 300, 9),
+                    new Generator.Request(prompt, 2, 9));
+            long full = generator.bytes(List.of(new Generator.Request(prompt, 256, 9)), options);
+            assertThat(generator.bytes(requests, options)).isEqualTo(full);
+            long before = device.allocatedBytes();
+            List<List<int[]>> texts = generator.generate(requests, options, listener);
+            assertThat(device.peakAllocatedBytes() - before).isLessThanOrEqualTo(full);
+            assertThat(ended).containsExactly(0, 1, 2);
+            assertThat(begun).hasSize(300).contains(299);
+            same(texts.get(1).subList(0, 2), texts.get(0));
+            assertThat(ids(texts.get(1).subList(256, 300)))
+                    .isNotEqualTo(ids(texts.get(1).subList(0, 44)));
+        }
+    }
+
+    private static List<List<Integer>> ids(List<int[]> texts) {
+        return texts.stream().map(text -> Arrays.stream(text).boxed().toList()).toList();
+    }
+
+    /** 256 samples of 9,999,999 tokens, and the prompt's one, are more rows than an int counts. */
+    @Test
+    void moreRowsThanAnIntCountsAreRefused() {
+        ModelConfig config = Llama.config(37, 16, 24, 1, 2, 1, 10_000_000, true);
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(config, device, DType.F32, 1);
+                Generator generator = new Generator(model)) {
+            List<Generator.Request> many = List.of(new Generator.Request(new int[] {13}, 1000, 0));
             Generator.Options options = new Generator.Options(1_000_000_000, 1);
-            assertRefused(() -> generator.generate(many, options), "num_return_sequences", "2520000001 rows");
+            assertRefused(() -> generator.generate(many, options), "max_new_tokens", "2559999745 rows", "256 texts");
         }
     }
 }

@@ -118,10 +118,27 @@ public final class Generator implements AutoCloseable {
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
-            all.addAll(new Wave(options, ending, listener, 0).generate(begin, requests.subList(begin, end)));
+            if (requests.get(begin).samples > MAX_SEQUENCES) {
+                all.add(inParts(begin, requests.get(begin), options, ending, listener));
+            } else {
+                all.addAll(new Wave(options, ending, listener, 0, 0).generate(begin, requests.subList(begin, end)));
+            }
             begin = end;
         }
         return all;
+    }
+
+    /** Generates {@link #MAX_SEQUENCES} samples of a request at once, until it has all. */
+    private List<int[]> inParts(int number, Request request, Options options, Set<Integer> ending, Listener listener) {
+        List<int[]> texts = new ArrayList<>();
+        for (int first = 0; first < request.samples; first += MAX_SEQUENCES) {
+            Request part = new Request(request.prompt, Math.min(MAX_SEQUENCES, request.samples - first), request.seed);
+            texts.addAll(new Wave(options, ending, listener::token, 0, first)
+                    .generate(number, List.of(part))
+                    .get(0));
+        }
+        listener.ended(number, texts);
+        return texts;
     }
 
     /**
@@ -141,7 +158,7 @@ public final class Generator implements AutoCloseable {
         int same = Arrays.mismatch(prompt, cachedText);
         int cached = Math.min(same < 0 ? prompt.length : same, prompt.length - 1); // the last row gives logits
         cachedText = NOTHING;
-        int[] answer = new Wave(options, ending(options), listener, cached)
+        int[] answer = new Wave(options, ending(options), listener, cached, 0)
                 .generate(0, List.of(request))
                 .get(0)
                 .get(0);
@@ -167,9 +184,10 @@ public final class Generator implements AutoCloseable {
             int longest = 0;
             for (Request request : requests.subList(begin, end)) {
                 int limit = limit(request, options);
+                int samples = Math.min(request.samples, MAX_SEQUENCES);
                 rows += request.prompt.length;
-                sequences += request.samples;
-                cached += request.prompt.length + (long) request.samples * limit;
+                sequences += samples;
+                cached += request.prompt.length + (long) samples * limit;
                 longest = Math.max(longest, request.prompt.length + limit);
             }
             max = Math.max(max, pass.bytes(rows, sequences, cached, longest));
@@ -247,12 +265,15 @@ public final class Generator implements AutoCloseable {
         private final Listener listener;
         /** Tokens of the only prompt whose keys are in the cache; 0 if there are several prompts. */
         private final int cached;
+        /** The number of the first sample of the only request; 0 if there are several requests. */
+        private final int firstSample;
 
-        Wave(Options options, Set<Integer> ending, Listener listener, int cached) {
+        Wave(Options options, Set<Integer> ending, Listener listener, int cached, int firstSample) {
             this.options = options;
             this.ending = ending;
             this.listener = listener;
             this.cached = cached;
+            this.firstSample = firstSample;
         }
 
         List<List<int[]>> generate(int first, List<Request> requests) {
@@ -287,15 +308,15 @@ public final class Generator implements AutoCloseable {
                 all += request.prompt.length + (long) request.samples * limit;
             }
             if (all > Integer.MAX_VALUE) {
-                throw new Dpo4jException("num_return_sequences and max_new_tokens need " + all
-                        + " rows of the key cache, more than " + Integer.MAX_VALUE
-                        + "; generate fewer samples at a time, each time with another seed");
+                throw new Dpo4jException("max_new_tokens needs " + all + " rows of the key cache for "
+                        + requests.stream().mapToInt(Request::samples).sum() + " texts, more than "
+                        + Integer.MAX_VALUE + "; set it to fewer tokens");
             }
             int slot = 0;
             for (int p = 0; p < prompts.size(); p++) {
                 GenerationPrompt prompt = prompts.get(p);
                 for (int i = 0; i < requests.get(p).samples; i++) {
-                    prompt.samples.add(new Sample(prompt, i, slot++, rows));
+                    prompt.samples.add(new Sample(prompt, firstSample + i, slot++, rows));
                     rows += prompt.limit;
                 }
             }
