@@ -219,12 +219,24 @@ class ModelTest {
     }
 
     @OnEachDevice
+    void aMissingHeadMayBeTheEmbedding(On on) throws IOException {
+        save(on, TIED, DType.F32);
+        edit("config.json", json -> json.put("tie_word_embeddings", false));
+        refused(
+                on,
+                "lm_head.weight is missing; if the embedding is the LM head too, set tie_word_embeddings to true; check"
+                        + " that both belong to one model");
+    }
+
+    @OnEachDevice
     void tensorsAndFilesThatDoNotFitAreNamed(On on) throws IOException {
         save(on, UNTIED, DType.F32);
         edit("config.json", json -> json.put("num_hidden_layers", 3).put("intermediate_size", 32));
+        refused(on, "the files have 2 layers, config.json says 3: model.layers");
         refused(on, "model.layers.2.mlp.down_proj.weight is missing");
         refused(on, "model.layers.0.mlp.up_proj.weight has the shape [24, 16] instead of [32, 16]");
         edit("config.json", json -> json.put("num_hidden_layers", 1).put("intermediate_size", 24));
+        refused(on, "the files have 2 layers, config.json says 1: model.layers");
         refused(on, "model.layers.1.input_layernorm.weight is not part of the model");
         edit("config.json", json -> json.put("num_hidden_layers", 2).put("tie_word_embeddings", true));
         refused(on, "differ although config.json ties them");

@@ -186,8 +186,7 @@ final class ModelFiles implements AutoCloseable {
                                     .toList(),
                             family.bodyPrefix())
                     .check();
-            throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong)
-                    + "; check that both belong to one model");
+            throw WeightsMismatch.error(directory, config, names, wrong, family.headName());
         }
         return matched;
     }
@@ -228,12 +227,6 @@ final class ModelFiles implements AutoCloseable {
         if (!entry.shape().equals(tensor.shape())) {
             wrong.add(tensor.name() + " has the shape " + entry.shape() + " instead of " + tensor.shape());
         }
-    }
-
-    private static String summary(List<String> wrong) {
-        int shown = Math.min(wrong.size(), 20);
-        String list = String.join(", ", wrong.subList(0, shown));
-        return shown == wrong.size() ? list : list + ", and " + (wrong.size() - shown) + " more";
     }
 
     /**
