@@ -183,6 +183,11 @@ class ChatTest {
                 .containsExactly(generated("<s>" + turn("user", "hi") + "<assistant>", 42, options));
         TestFiles.write(file, "{{ raise_exception('only tools') }}");
         chat("hi\n", "--chat_template %s", file).assertThatRunEndedWith().contains("mine.jinja", "only tools");
+        TestFiles.write(file, "");
+        chat("hi\n", "--chat_template %s", file)
+                .assertError(
+                        "the chat template writes nothing for the conversation; correct the template, or give another"
+                                + " one with chat_template");
         chat("hi\n", "--chat_template %s", directory.resolve("none"))
                 .assertError(directory.resolve("none") + " does not exist; give a file with a chat template");
     }

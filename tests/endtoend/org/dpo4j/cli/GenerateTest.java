@@ -4,7 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -223,6 +228,31 @@ class GenerateTest {
                 .contains("dpo4j: " + file + ": eos_token_id has " + outside
                         + ", but the model's tokens are 0 to 36, so no text ends there; mend the file, or give"
                         + " stop_token_ids to generate or chat");
+    }
+
+    /** The last weight is a NaN. The prompt has been written when the first token is chosen. */
+    @Test
+    void anErrorBehindStreamedTextIsALineOfItsOwn() throws IOException {
+        Path model = Files.createDirectory(directory.resolve("model"));
+        for (String name : List.of("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")) {
+            Files.write(model.resolve(name), Files.readAllBytes(TestFiles.real(STORIES + "/hf/" + name)));
+        }
+        byte[] weights = Files.readAllBytes(model.resolve("model.safetensors"));
+        ByteBuffer.wrap(weights).order(ByteOrder.LITTLE_ENDIAN).putInt(weights.length - 4, 0x7fc00000);
+        Files.write(model.resolve("model.safetensors"), weights);
+        ByteArrayOutputStream terminal = new ByteArrayOutputStream();
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        try {
+            System.setOut(new PrintStream(terminal, true, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(terminal, true, StandardCharsets.UTF_8));
+            Main.run("generate", "--device", "cpu", "--prompt", "Once", "--model_name_or_path", model.toString());
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+        }
+        assertThat(terminal.toString(StandardCharsets.UTF_8))
+                .contains("Once\ndpo4j: error: prompt 1, token 1 after it");
     }
 
     @Test

@@ -133,6 +133,11 @@ final class ChatSession {
     }
 
     private int[] generate(int[] prompt, TextStream stream, Consumer<String> written, BooleanSupplier isStopped) {
+        if (prompt.length == 0) {
+            throw new Dpo4jException(
+                    "the chat template writes nothing for the conversation; correct the template, or give"
+                            + " another one with chat_template");
+        }
         if (prompt.length >= maxPositions) {
             throw new Dpo4jException("the conversation has " + prompt.length + " tokens, but must have at most "
                     + (maxPositions - 1) + " to leave room for an answer; shorten the message, or give /clear, which"

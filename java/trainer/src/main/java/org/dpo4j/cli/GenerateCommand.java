@@ -164,7 +164,15 @@ final class GenerateCommand implements Callable<Integer> {
         Output.write(null, out -> {
             GenerationWriter writer =
                     new GenerationWriter(out, tokenizer, given, options.stopStrings(), json, isStreamed);
-            generator.generate(requests, options.options(), writer);
+            try {
+                generator.generate(requests, options.options(), writer);
+            } catch (Dpo4jException e) {
+                if (isStreamed) {
+                    out.println(); // the error is a line of its own
+                    out.flush();
+                }
+                throw e;
+            }
         });
     }
 }
