@@ -141,6 +141,7 @@ bulk_verdict misaligned none 'not all multiples of 16'
 bulk_verdict beyond_shared none "are not within an array of the block's shared memory"
 bulk_verdict no_barrier thread 'ThreadSanitizer: data race'
 bulk_verdict ended_too_early thread 'ThreadSanitizer: data race'
+bulk_verdict never_ended none 'deadlock in blocks'
 
 wgmma_verdict() { verdict "$1" none "$2" "$work/wgmma-none" "$1"; } # FAULT EXPECTATION
 wgmma_verdict none clean

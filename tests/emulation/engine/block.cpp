@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cluster.h"
+#include "waiting.h"
 
 __thread uint3 threadIdx, blockIdx, blockDim, gridDim;
 
@@ -161,6 +162,7 @@ Thread& Block::take_lane(Warp& warp, unsigned candidates) {
 }
 
 void Block::begin_turn(Thread& thread) {
+  count_turn();
   current = &thread;
   threadIdx = thread.index;
 }

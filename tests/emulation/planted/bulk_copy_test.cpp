@@ -22,9 +22,9 @@ LaunchContext context() {
   return context;
 }
 
-enum Fault { kNoFence, kOverwritten, kNotWaitedFor, kMisaligned, kBeyondShared, kNoBarrier, kEndedTooEarly, kNone };
-constexpr const char* kNames[] = {"no_fence",      "overwritten", "not_waited_for",  "misaligned",
-                                  "beyond_shared", "no_barrier",  "ended_too_early", "none"};
+enum Fault { kNoFence, kOverwritten, kNotWaitedFor, kMisaligned, kBeyondShared, kNoBarrier, kEndedTooEarly, kNeverEnded, kNone };
+constexpr const char* kNames[] = {"no_fence",   "overwritten",     "not_waited_for", "misaligned", "beyond_shared",
+                                  "no_barrier", "ended_too_early", "never_ended",    "none"};
 
 // The block with ticket b stores (b = 0) or adds in[b][...] to `sums`, in its turn. `counters` are those of turns and tickets.
 template <Fault FAULT>
@@ -51,7 +51,7 @@ __global__ void add(const float* in, float* sums, uint32_t* counters) {
     values[0] = 99;  // has been read
     if (FAULT == kEndedTooEarly) end_turn(counters, turn);
     if (FAULT != kNotWaitedFor) bulk_wait();
-    end_turn(counters, turn);
+    if (FAULT != kEndedTooEarly && FAULT != kNeverEnded) end_turn(counters, turn);
   }
 }
 

@@ -3,8 +3,6 @@
 // fence and reports it without.
 #pragma once
 
-#include <sched.h>
-
 #include "execution.h"
 
 inline void __threadfence() { cuda_emulation::fence(); }
@@ -42,7 +40,7 @@ void add_release(T* address, T value) {
 
 }  // namespace cuda_emulation
 
-inline void __nanosleep(unsigned) { sched_yield(); }
+inline void __nanosleep(unsigned) { cuda_emulation::wait_for_word(); }
 
 template <class T>
 T atomicAdd(T* address, T value) {

@@ -47,6 +47,9 @@ enum class Vote { kNone, kCount, kAnd, kOr };
 // Waits until every thread of the block that has not exited has called it, and returns the vote on their predicates.
 int barrier(Vote vote, bool predicate, const char* operation);
 
+// A step of a loop that waits for a word that another block writes. If no block will write it, the step reports a deadlock.
+void wait_for_word();
+
 // Records that this thread has executed a fence: from now on its atomics order the memory accesses around them.
 void fence();
 bool has_fenced();
