@@ -109,11 +109,18 @@ struct Columns {
   }
 };
 
+// Whether the bits of sgemm depend on the number of columns: those of its AVX-512 kernels do where it adds to c, and k is more than two blocks.
+// A processor with AVX-512 runs these kernels for every isa.
+bool depends_on_columns(const dpo4j_matmul_params& p) {
+  return best_isa() == DPO4J_ISA_AVX512 && (p.accumulate != 0 || p.bias != nullptr || p.k > kDepth);
+}
+
 // The rows of a tile that sgemm computes. row_product.h computes whole tiles: then b is packed once. With AVX2 it is as fast as sgemm, and
 // computes tiles that sgemm cannot compute as a whole.
 int64_t sgemm_rows(int32_t isa, const dpo4j_matmul_params& p, int64_t rows) {
   const int64_t whole = rows / kWholeRows * kWholeRows;
-  return has_row_product(p) && (isa == DPO4J_ISA_AVX512 || rows != whole) ? 0 : whole;
+  const bool leaves_all = isa == DPO4J_ISA_AVX512 || p.b_panels != 0 || rows != whole || depends_on_columns(p);
+  return has_row_product(p) && leaves_all ? 0 : whole;
 }
 
 #ifdef DPO4J_X86_64
@@ -206,8 +213,9 @@ bool has_panels(const Cpu& cpu, int64_t rows, int64_t columns, int32_t dtype) {
 #ifdef DPO4J_X86_64
   constexpr int64_t kPieceBytes = 16;
   const int64_t row_bytes = columns * (dtype == DPO4J_F32 ? 4 : 2);
-  const bool multiplies = dtype == DPO4J_F32 ? block.load(std::memory_order_relaxed) != 0 : has_avx512_bf16();
-  return cpu.isa == DPO4J_ISA_AVX512 && multiplies && rows % kProductColumns == 0 && row_bytes % kPieceBytes == 0 &&
+  const bool multiplies = dtype == DPO4J_F32 ? cpu.isa != DPO4J_ISA_PORTABLE && block.load(std::memory_order_relaxed) != 0
+                                             : cpu.isa == DPO4J_ISA_AVX512 && has_avx512_bf16();
+  return multiplies && rows % kProductColumns == 0 && row_bytes % kPieceBytes == 0 &&
          row_bytes * kProductColumns <= static_cast<int64_t>(kScratchBytes);
 #else
   (void)cpu, (void)rows, (void)columns, (void)dtype;
@@ -217,7 +225,7 @@ bool has_panels(const Cpu& cpu, int64_t rows, int64_t columns, int32_t dtype) {
 
 void run(Cpu& cpu, const dpo4j_pack_panels_params& p) {
 #ifdef DPO4J_X86_64
-  avx512::run(cpu.threads, p);
+  avx2::run(cpu.threads, p);
 #else
   (void)cpu, (void)p;
 #endif

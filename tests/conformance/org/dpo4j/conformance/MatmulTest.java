@@ -203,16 +203,18 @@ class MatmulTest {
         addBias(on, new Shape(0, 4, 4, false, true), 0);
     }
 
+    /** On cpu, more than a tile of 144 rows. From k = 769 on, sgemm of AVX-512 adds to c in an order that depends on the width of tiles. */
     @OnEachDType
     void aRowWithBiasDoesNotDependOnOtherRows(On on) {
-        int[][] widths = {{96, 320}, {41, 769}};
+        int all = on.cuda() ? 96 : 147;
+        int[][] widths = {{96, 320}, {41, 769}, {112, 772}};
         for (int[] width : widths) {
             int n = width[0];
-            long[] together = addBias(on, new Shape(96, n, width[1], false, true), 0);
+            long[] together = addBias(on, new Shape(all, n, width[1], false, true), 0);
             for (int m : new int[] {1, 7, 30, 49}) {
-                long[] bits = addBias(on, new Shape(m, n, width[1], false, true), 96 - m);
+                long[] bits = addBias(on, new Shape(m, n, width[1], false, true), all - m);
                 Expect.sameBits(
-                        "last " + m + " rows", bits, Arrays.copyOfRange(together, (96 - m) * n, together.length));
+                        "last " + m + " rows", bits, Arrays.copyOfRange(together, (all - m) * n, together.length));
             }
         }
     }
