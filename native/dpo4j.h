@@ -175,8 +175,8 @@ typedef struct dpo4j_pack_panels_params {
    32 bits are stored column by column. UNSUPPORTED: dpo4j_has_panels is 0. */
 DPO4J_API int32_t dpo4j_pack_panels(dpo4j_context*, const dpo4j_pack_panels_params* params);
 
-/* 1 if dpo4j_matmul takes a b [rows,columns] in panels: on a cpu context with AVX-512 (for bf16, with avx512_bf16) whose library of products is
-   loaded, if rows is a multiple of 16, a row a multiple of 16 bytes, and 16 rows fit 1.25 MiB. Otherwise 0. */
+/* 1 if dpo4j_matmul takes a b [rows,columns] in panels: on a cpu context with AVX2 or AVX-512 (for bf16, with avx512_bf16) whose library of
+   products is loaded, if rows is a multiple of 16, a row a multiple of 16 bytes, and 16 rows fit 1.25 MiB. Otherwise 0. */
 DPO4J_API int32_t dpo4j_has_panels(const dpo4j_context*, int64_t rows, int64_t columns, int32_t dtype);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ namespace avx512 {
 DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
 }
 #undef DPO4J_DECLARE
-namespace avx512 {
+namespace avx2 {
 void run(Threads&, const dpo4j_pack_panels_params&);
 }
 namespace avx512_bf16 {

@@ -1,4 +1,4 @@
-// Compiled for AVX2. Processors with AVX-512 use it for one row and for two, which are bound by memory.
+// Compiled for AVX2. Processors with AVX-512 use it for one row and for two of a b that is stored by rows, which are bound by memory.
 #include "row_product.h"
 
 #include <immintrin.h>
@@ -53,11 +53,22 @@ DPO4J_INLINE void block_of_rows(const RowProduct& p, int64_t column, int64_t beg
   for (int r = 0; r < kRows; r++) add_block(p.c + r * p.c_stride + column, sums[r], begin == 0 && !p.accumulate);
 }
 
+// A packed block of b, or a block of a panel, which has the same layout. `ahead` are lines that each pass over it prefetches: a part of the next
+// block of panels.
+struct PackedBlock {
+  const float* words;
+  int64_t column, begin, length;
+  const float* ahead;
+  int64_t lines_ahead;
+};
+
 template <int kRows>
-DPO4J_INLINE void packed_rows(const RowProduct& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+DPO4J_INLINE void packed_rows(const RowProduct& p, const PackedBlock& block, int64_t row) {
   __m256 sums[kRows][2] = {};
-  const float* a = p.a + row * p.a_stride + begin;
-  for (int64_t i = 0; i < length; i++) {
+  const float* const packed = block.words;
+  const float* a = p.a + row * p.a_stride + block.begin;
+  for (int64_t i = 0; i < block.length; i++) {
+    if (i < block.lines_ahead) __builtin_prefetch(block.ahead + i * kProductColumns);
     const __m256 low = _mm256_loadu_ps(packed + i * kProductColumns), high = _mm256_loadu_ps(packed + i * kProductColumns + kVector);
     for (int r = 0; r < kRows; r++) {
       const __m256 x = _mm256_set1_ps(a[r * p.a_stride + i]);
@@ -65,31 +76,31 @@ DPO4J_INLINE void packed_rows(const RowProduct& p, const float* packed, int64_t 
       sums[r][1] = _mm256_fmadd_ps(x, high, sums[r][1]);
     }
   }
-  for (int r = 0; r < kRows; r++) add_block(p.c + (row + r) * p.c_stride + column, sums[r], begin == 0 && !p.accumulate);
+  for (int r = 0; r < kRows; r++) add_block(p.c + (row + r) * p.c_stride + block.column, sums[r], block.begin == 0 && !p.accumulate);
 }
 
 // Up to six rows: their sums fill 12 of 16 registers. Returns their number.
-int64_t next_rows(const RowProduct& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+int64_t next_rows(const RowProduct& p, const PackedBlock& block, int64_t row) {
   const int64_t left = p.rows - row;
   const int64_t rows = left <= 6 ? left : left <= 8 ? 4 : left <= 10 ? 5 : 6;
   switch (rows) {
     case 6:
-      packed_rows<6>(p, packed, row, column, begin, length);
+      packed_rows<6>(p, block, row);
       break;
     case 5:
-      packed_rows<5>(p, packed, row, column, begin, length);
+      packed_rows<5>(p, block, row);
       break;
     case 4:
-      packed_rows<4>(p, packed, row, column, begin, length);
+      packed_rows<4>(p, block, row);
       break;
     case 3:
-      packed_rows<3>(p, packed, row, column, begin, length);
+      packed_rows<3>(p, block, row);
       break;
     case 2:
-      packed_rows<2>(p, packed, row, column, begin, length);
+      packed_rows<2>(p, block, row);
       break;
     default:
-      packed_rows<1>(p, packed, row, column, begin, length);
+      packed_rows<1>(p, block, row);
   }
   return rows;
 }
@@ -105,7 +116,18 @@ void packed_block(const RowProduct& p, int64_t column, int64_t begin, int64_t le
       for (int i = 0; i < kVector; i++) _mm256_storeu_ps(packed + (at + i) * kProductColumns + j * kVector, b[i]);
     }
   }
-  for (int64_t row = 0; row < p.rows;) row += next_rows(p, packed, row, column, begin, length);
+  const PackedBlock block = {packed, column, begin, length, nullptr, 0};
+  for (int64_t row = 0; row < p.rows;) row += next_rows(p, block, row);
+}
+
+// A block of a panel, read where it is. The next block follows it in memory, or is the first of the next panel.
+void panel_block(const RowProduct& p, int64_t column, int64_t begin, int64_t length) {
+  constexpr int64_t kPassRows = 6;
+  const float* panel = p.b + column * p.b_stride;
+  const float* ahead = begin + length < p.k ? panel + (begin + length) * kProductColumns : panel + kProductColumns * p.b_stride;
+  const int64_t passes = (p.rows + kPassRows - 1) / kPassRows, lines = (length + passes - 1) / passes;
+  PackedBlock block = {panel + begin * kProductColumns, column, begin, length, ahead, lines};
+  for (int64_t row = 0; row < p.rows; block.ahead += lines * kProductColumns) row += next_rows(p, block, row);
 }
 
 }  // namespace
@@ -114,7 +136,9 @@ void multiply_rows(const RowProduct& p) {
   for (int64_t column = 0; column < p.columns; column += kProductColumns) {
     for (int64_t begin = 0; begin < p.k;) {
       const int64_t length = split_k(p.k - begin, p.block);
-      if (p.rows == 1) {
+      if (p.has_panels) {
+        panel_block(p, column, begin, length);
+      } else if (p.rows == 1) {
         block_of_rows<1>(p, column, begin, length);
       } else if (p.rows == 2) {
         block_of_rows<2>(p, column, begin, length);

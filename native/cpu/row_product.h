@@ -18,7 +18,7 @@ struct RowProduct {
   int64_t rows, columns, k;  // columns is a multiple of kProductColumns
   int64_t block;
   bool accumulate;
-  bool has_panels;  // b is stored in panels; for processors with AVX-512
+  bool has_panels;  // b is stored in panels
 };
 
 constexpr int64_t kProductColumns = 16;
@@ -30,7 +30,7 @@ inline __attribute__((always_inline)) int64_t split_k(int64_t left, int64_t bloc
   return left >= 2 * block ? block : left > block ? (left + 1) / 2 : left;
 }
 
-// For processors with AVX2, and b by rows.
+// For processors with AVX2.
 void multiply_rows(const RowProduct& p);
 
 namespace avx512 {
