@@ -195,6 +195,30 @@ class GenerateTest {
                         + " has no tokenizer.json to write text with; add it, or give --json");
     }
 
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        tokenizer.model       | tokenizer.model           | and the package sentencepiece
+        vocab.json,merges.txt | vocab.json and merges.txt | ''
+        """)
+    void filesOfAnOlderTokenizerAreNamed(String files, String named, String needed) {
+        Path model = TestFiles.copyModel("llama-tiny", directory.resolve("model"));
+        for (String file : files.split(",")) {
+            TestFiles.write(model.resolve(file), "");
+        }
+        String remedy =
+                "make it from " + named + " with AutoTokenizer.from_pretrained and save_pretrained of transformers"
+                        + (needed.isEmpty() ? "" : " " + needed);
+        Cli.runOnDevice("generate --model_name_or_path %s --prompt a", model)
+                .assertThatRunEndedWith()
+                .isEqualTo("dpo4j: error: " + model + " has no tokenizer.json to write text with; " + remedy
+                        + ", or give --json");
+        TestFiles.write(model.resolve("chat_template.jinja"), "a");
+        Cli.runOnDevice("chat --model_name_or_path %s", model)
+                .assertThatRunEndedWith()
+                .isEqualTo("dpo4j: error: " + model.resolve("tokenizer.json") + " does not exist; " + remedy
+                        + ", or give token ids instead of text");
+    }
+
     @Test
     void aRowWithoutAPromptIsNamed() {
         Path model = TestFiles.real(STORIES + "/hf");

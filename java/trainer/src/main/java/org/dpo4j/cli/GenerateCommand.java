@@ -109,8 +109,8 @@ final class GenerateCommand implements Callable<Integer> {
                     generation.resolve(defaults, vocabulary, GenerationOptions.MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.tokenizerDirectory(), vocabulary)) {
                 if (tokenizer == null && !json) {
-                    throw new Dpo4jException(modelOptions.directory()
-                            + " has no tokenizer.json to write text with; add it, or give --json");
+                    throw new Dpo4jException(modelOptions.directory() + " has no tokenizer.json to write text with; "
+                            + Tokenizer.remedy(modelOptions.tokenizerDirectory()) + ", or give --json");
                 }
                 if (tokenizer == null && !options.stopStrings().isEmpty()) {
                     throw new Dpo4jException(modelOptions.directory()

@@ -42,7 +42,8 @@ public final class Tokenizer implements AutoCloseable {
     public static Tokenizer load(Path modelDirectory, int vocabularySize) {
         Path file = modelDirectory.resolve(FILE);
         if (!Files.exists(file)) {
-            throw new Dpo4jException(file + " does not exist; add it, or give token ids instead of text");
+            throw new Dpo4jException(
+                    file + " does not exist; " + remedy(modelDirectory) + ", or give token ids instead of text");
         }
         TokenizerFile tables = TokenizerFile.read(file);
         if (tables.size() > vocabularySize) {
@@ -70,6 +71,17 @@ public final class Tokenizer implements AutoCloseable {
                             + "; download it again, or save it with that version of the library",
                     e);
         }
+    }
+
+    /** What to do about a missing {@code tokenizer.json}: transformers writes it from older kinds of files. */
+    public static String remedy(Path modelDirectory) {
+        boolean isModel = Files.exists(modelDirectory.resolve("tokenizer.model"));
+        if (!isModel && !Files.exists(modelDirectory.resolve("merges.txt"))) {
+            return "add it";
+        }
+        return "make it from " + (isModel ? "tokenizer.model" : "vocab.json and merges.txt")
+                + " with AutoTokenizer.from_pretrained and save_pretrained of transformers"
+                + (isModel ? " and the package sentencepiece" : "");
     }
 
     /** As {@link #load}, but null if the directory has no {@code tokenizer.json}. Rows of ids need none. */
