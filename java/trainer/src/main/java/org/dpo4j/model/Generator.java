@@ -5,11 +5,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.GenerationPrompt.Sample;
 import org.dpo4j.model.family.Architecture;
 
 /**
@@ -27,7 +23,7 @@ public final class Generator implements AutoCloseable {
     private static final int MAX_SEQUENCES = 256;
 
     /** The maximum number of prompt tokens in one forward pass, to limit memory. A longer prompt runs alone. */
-    private static final int MAX_PROMPT_ROWS = 8192;
+    static final int MAX_PROMPT_ROWS = 8192;
 
     private static final int[] NOTHING = {};
 
@@ -114,14 +110,13 @@ public final class Generator implements AutoCloseable {
     public List<List<int[]>> generate(List<Request> requests, Options options, Listener listener) {
         cachedText = NOTHING;
         requests.forEach(request -> check(request, options));
-        Set<Integer> ending = ending(options);
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
             if (requests.get(begin).samples > MAX_SEQUENCES) {
-                all.add(inParts(begin, requests.get(begin), options, ending, listener));
+                all.add(inParts(begin, requests.get(begin), options, listener));
             } else {
-                all.addAll(new Wave(options, ending, listener, 0, 0).generate(begin, requests.subList(begin, end)));
+                all.addAll(wave(options, listener, 0, 0).generate(begin, requests.subList(begin, end)));
             }
             begin = end;
         }
@@ -129,11 +124,11 @@ public final class Generator implements AutoCloseable {
     }
 
     /** Generates {@link #MAX_SEQUENCES} samples of a request at once, until it has all. */
-    private List<int[]> inParts(int number, Request request, Options options, Set<Integer> ending, Listener listener) {
+    private List<int[]> inParts(int number, Request request, Options options, Listener listener) {
         List<int[]> texts = new ArrayList<>();
         for (int first = 0; first < request.samples; first += MAX_SEQUENCES) {
             Request part = new Request(request.prompt, Math.min(MAX_SEQUENCES, request.samples - first), request.seed);
-            texts.addAll(new Wave(options, ending, listener::token, 0, first)
+            texts.addAll(wave(options, listener::token, 0, first)
                     .generate(number, List.of(part))
                     .get(0));
         }
@@ -158,7 +153,7 @@ public final class Generator implements AutoCloseable {
         int same = Arrays.mismatch(prompt, cachedText);
         int cached = Math.min(same < 0 ? prompt.length : same, prompt.length - 1); // the last row gives logits
         cachedText = NOTHING;
-        int[] answer = new Wave(options, ending(options), listener, cached, 0)
+        int[] answer = wave(options, listener, cached, 0)
                 .generate(0, List.of(request))
                 .get(0)
                 .get(0);
@@ -183,7 +178,7 @@ public final class Generator implements AutoCloseable {
             long cached = 0;
             int longest = 0;
             for (Request request : requests.subList(begin, end)) {
-                int limit = limit(request, options);
+                int limit = limit(request, options, architecture);
                 int samples = Math.min(request.samples, MAX_SEQUENCES);
                 rows += request.prompt.length;
                 sequences += samples;
@@ -196,8 +191,13 @@ public final class Generator implements AutoCloseable {
         return max;
     }
 
-    /** Maximum tokens of a continuation. */
-    private int limit(Request request, Options options) {
+    private GenerationWave wave(Options options, Listener listener, int cached, int firstSample) {
+        GenerationWave.Task task = new GenerationWave.Task(options, ending(options), listener);
+        return new GenerationWave(model, pass, sampler, task, cached, firstSample);
+    }
+
+    /** Max tokens of a continuation. */
+    static int limit(Request request, Options options, Architecture architecture) {
         return Math.min(
                 options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - request.prompt.length);
     }
@@ -256,186 +256,6 @@ public final class Generator implements AutoCloseable {
             end++;
         }
         return end;
-    }
-
-    /** Requests that run together. */
-    private final class Wave {
-        private final Options options;
-        private final Set<Integer> ending;
-        private final Listener listener;
-        /** Tokens of the only prompt whose keys are in the cache; 0 if there are several prompts. */
-        private final int cached;
-        /** The number of the first sample of the only request; 0 if there are several requests. */
-        private final int firstSample;
-
-        Wave(Options options, Set<Integer> ending, Listener listener, int cached, int firstSample) {
-            this.options = options;
-            this.ending = ending;
-            this.listener = listener;
-            this.cached = cached;
-            this.firstSample = firstSample;
-        }
-
-        List<List<int[]>> generate(int first, List<Request> requests) {
-            List<GenerationPrompt> prompts = start(first, requests);
-            sampler.begin(
-                    options.sampling,
-                    options.minNewTokens,
-                    ending,
-                    requests.stream()
-                            .map(request -> new TokenSampler.Slots(request.prompt, request.samples))
-                            .toList());
-            readPrompts(prompts);
-            List<Sample> running =
-                    running(prompts.stream().flatMap(p -> p.samples.stream()).toList());
-            List<Sample> all = running;
-            while (!running.isEmpty()) {
-                step(running, all);
-                running = running(running);
-            }
-            return prompts.stream().map(GenerationPrompt::texts).toList();
-        }
-
-        /** Places prompts and samples in the key cache. */
-        private List<GenerationPrompt> start(int first, List<Request> requests) {
-            List<GenerationPrompt> prompts = new ArrayList<>();
-            int rows = 0;
-            long all = 0;
-            for (Request request : requests) {
-                int limit = limit(request, options);
-                prompts.add(new GenerationPrompt(first + prompts.size(), request.prompt, request.seed, rows, limit));
-                rows += request.prompt.length;
-                all += request.prompt.length + (long) request.samples * limit;
-            }
-            if (all > Integer.MAX_VALUE) {
-                throw new Dpo4jException("max_new_tokens needs " + all + " rows of the key cache for "
-                        + requests.stream().mapToInt(Request::samples).sum() + " texts, more than "
-                        + Integer.MAX_VALUE + "; set it to fewer tokens");
-            }
-            int slot = 0;
-            for (int p = 0; p < prompts.size(); p++) {
-                GenerationPrompt prompt = prompts.get(p);
-                for (int i = 0; i < requests.get(p).samples; i++) {
-                    prompt.samples.add(new Sample(prompt, firstSample + i, slot++, rows));
-                    rows += prompt.limit;
-                }
-            }
-            pass.reserve(rows, cached);
-            return prompts;
-        }
-
-        /** Runs all prompts in one pass. Each sample then chooses its first token after the last row of its prompt. */
-        private void readPrompts(List<GenerationPrompt> prompts) {
-            GenerationRows rows = new GenerationRows(
-                    prompts.stream().mapToInt(GenerationPrompt::length).sum() - cached);
-            for (GenerationPrompt prompt : prompts) {
-                rows.addPrompt(prompt, cached, prompt.length());
-                rows.choose(prompt.samples);
-            }
-            append(rows, pass::prompts);
-        }
-
-        /**
-         * Chooses the next token of each running sample. {@code all}: samples that ran in the first step, some of which have
-         * ended.
-         */
-        private void step(List<Sample> running, List<Sample> all) {
-            List<Sample> others =
-                    running.stream().filter(sample -> !becomesLong(sample)).toList();
-            running.stream()
-                    .filter(this::becomesLong)
-                    .collect(Collectors.groupingBy(sample -> sample.prompt.number))
-                    .values()
-                    .forEach(this::readAgain);
-            if (!others.isEmpty()) {
-                append(GenerationRows.ofLastTokens(withEnded(others, all)), pass::step);
-            }
-        }
-
-        /**
-         * The samples, and some that have ended, whose last tokens are computed too and ignored. So fewer numbers of rows occur,
-         * each of which has a CUDA graph of its own.
-         */
-        private List<Sample> withEnded(List<Sample> samples, List<Sample> all) {
-            if (!pass.hasGraphs() || shortLength < Integer.MAX_VALUE) {
-                return samples;
-            }
-            int rows = Math.min(Bucket.sequences(samples.size()), all.size());
-            return Stream.concat(samples.stream(), all.stream().filter(sample -> sample.isEnded))
-                    .limit(rows)
-                    .toList();
-        }
-
-        /** Whether the keys in the cache are of a text that was not yet a long sequence, and this one is. */
-        private boolean becomesLong(Sample sample) {
-            return sample.length() - 1 == shortLength;
-        }
-
-        /**
-         * Chooses the next token of samples of one prompt, after keys of all their tokens, and of the prompt, are computed
-         * with the rotary frequencies of long sequences. All running samples of a prompt have equally many tokens.
-         */
-        private void readAgain(List<Sample> samples) {
-            Sample first = samples.get(0);
-            int count = first.count;
-            int max = Math.max(1, MAX_PROMPT_ROWS / count);
-            for (int begin = 0; begin < samples.size(); begin += max) {
-                List<Sample> group = samples.subList(begin, Math.min(samples.size(), begin + max));
-                boolean hasPrompt = begin == 0;
-                GenerationRows rows =
-                        new GenerationRows((hasPrompt ? first.prompt.length() : 0) + count * group.size());
-                if (hasPrompt) {
-                    rows.addPrompt(first.prompt, 0, first.length());
-                }
-                for (Sample sample : group) {
-                    rows.addTokens(sample, 0);
-                    rows.choose(List.of(sample));
-                }
-                append(rows, pass::prompts);
-            }
-        }
-
-        private void append(GenerationRows collected, Function<GenerationPass.Rows, int[]> run) {
-            GenerationPass.Rows rows = collected.rows();
-            int[] tokens = run.apply(rows);
-            for (int i = 0; i < tokens.length; i++) {
-                Sample sample = collected.samples().get(i);
-                if (sample.isEnded) {
-                    continue;
-                }
-                if (tokens[i] < 0) {
-                    throw notFinite(sample, rows, i, -1 - tokens[i]);
-                }
-                append(sample, tokens[i]);
-            }
-        }
-
-        private void append(Sample sample, int token) {
-            GenerationPrompt prompt = sample.prompt;
-            sample.tokens[sample.count++] = token;
-            boolean goesOn = listener.token(prompt.number, sample.number, token);
-            sample.isEnded = !goesOn || sample.count == prompt.limit || ending.contains(token);
-            if (sample.isEnded && ++prompt.ended == prompt.samples.size()) {
-                listener.ended(prompt.number, prompt.texts());
-            }
-        }
-    }
-
-    private Dpo4jException notFinite(Sample sample, GenerationPass.Rows rows, int i, int token) {
-        int row = Arrays.binarySearch(rows.sequences(), i);
-        float logit = pass.logit(rows, row >= 0 ? row : -2 - row, token);
-        model.unpackMatrices();
-        String where = "prompt " + (sample.prompt.number + 1) + ", token " + (sample.count + 1)
-                + " after it: the logit of token " + token + " is " + logit;
-        return new Dpo4jException(
-                Float.isFinite(logit)
-                        ? where + ", which overflows when temperature and repetition_penalty are applied; set"
-                                + " temperature to a larger value, or to 0"
-                        : where + "; " + WeightCheck.explain(model.parameters()));
-    }
-
-    private static List<Sample> running(List<Sample> samples) {
-        return samples.stream().filter(sample -> !sample.isEnded).toList();
     }
 
     @Override
