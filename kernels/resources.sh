@@ -9,7 +9,7 @@ build=${1:?usage: kernels/resources.sh BUILD}
 objects=$(objects_of "$build")
 cuobjdump=$(cuda_tool "$build" cuobjdump)
 
-# The max number of registers per thread on any architecture. Columns: file; a part of the kernel's name; registers. The last line that matches a
+# The max number of registers per thread. Columns: file; a part of the kernel's name, or its architecture; registers. The last line that matches a
 # kernel counts. With 256 threads per block, 64, 80 or 128 registers allow four, three or two resident blocks per SM. preference_loss and
 # unpaired_loss launch one block of 256 or of 32, so occupancy does not limit their registers. The kernels for sm_90a have 384 threads and one block per SM.
 # attention_*_mma has two blocks of 128 threads per SM, which hold their sums in registers. sample_tokens has two blocks of 512 threads, as its
@@ -25,6 +25,7 @@ attention_forward_sm90a.cu         (           168
 token_logprob_forward.cu           (            80
 token_logprob_forward.cu           Transformed 128
 token_logprob_backward.cu          (            64
+token_logprob_backward.cu          sm_100       80
 token_logprob_backward.cu          Transformed 128
 token_logprob_forward_backward.cu  (            80
 token_logprob_forward_backward.cu  Transformed 128

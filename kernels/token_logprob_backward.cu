@@ -16,9 +16,16 @@ using namespace token_logprob;
 
 constexpr int32_t kMaxThreads = 256, kTilesPerThread = 2;
 
-// Resident blocks per SM: the max that registers allow without a spill.
-template <class L>
-constexpr int kBlocks = L::kTransforms ? 2 : 4;
+// Resident blocks per SM: the max that registers allow without a spill. On sm_100 fp32 logits need a few registers more than four blocks leave.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ == 1000
+constexpr int kBlocksOfFp32 = 3;
+#else
+constexpr int kBlocksOfFp32 = 4;
+#endif
+template <class T, class L>
+constexpr int kBlocks = L::kTransforms               ? 2
+                        : sizeof(T) == sizeof(float) ? kBlocksOfFp32
+                                                     : 4;
 
 // A load that the compiler does not move. It would load a number only behind the branch that needs it, and that branch waits for the target.
 __device__ __forceinline__ float load_here(const float* address) {
@@ -34,7 +41,7 @@ __device__ __forceinline__ float load_here(const float* address) {
 // A block writes some columns of a row. It reads only its own elements of the row, so it may run in place. It has as few warps as are needed for
 // one tile of the row per thread, and at most kMaxThreads threads.
 template <class Out, class T, class L>
-__global__ void __launch_bounds__(kMaxThreads, kBlocks<L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
+__global__ void __launch_bounds__(kMaxThreads, kBlocks<T, L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
   const int32_t target = x.targets[row], threads = static_cast<int32_t>(blockDim.x);
