@@ -20,7 +20,8 @@ final class BenchmarkShapes {
                     "rows 16384, vocabulary 128256, logits F32",
                     "rows 16384, vocabulary 128256, logits BF16, masked half",
                     "rows 8192, vocabulary 32000, logits F32",
-                    "rows 16384, vocabulary 151936, logits F32"),
+                    "rows 16384, vocabulary 151936, logits F32",
+                    "rows 16384, vocabulary 128256, logits BF16, statistics 1"),
             // 1, 64 and 256 MiB: the first fits in the L2 of a core, the last comes from memory.
             shapes(
                     "rows 8, vocabulary 32000, logits F32",
@@ -35,7 +36,8 @@ final class BenchmarkShapes {
                     "rows 5, vocabulary 208, logits BF16",
                     "rows 5, vocabulary 208, logits F32",
                     "rows 9, vocabulary 520, logits BF16",
-                    "rows 8, vocabulary 208, logits F32, masked half"));
+                    "rows 8, vocabulary 208, logits F32, masked half",
+                    "rows 5, vocabulary 208, logits BF16, statistics 1"));
 
     static final Shapes ROWS = onGpu(
             shapes(

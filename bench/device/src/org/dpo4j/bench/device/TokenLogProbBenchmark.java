@@ -9,16 +9,19 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Storage;
+import org.dpo4j.testkit.Tolerance;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Logits of normal(0, 3). Except in {@link #narrowed}, the gradient does not overwrite the logits, because a second call
  * would read the gradient as
  * logits. With {@code masked half}, runs of rows without a target alternate with runs that have one, as prompts and
- * completions do in a packed batch.
+ * completions do in a packed batch. With {@code statistics 1}, forward also writes entropy, hit, mean logit and log weight of each row.
  */
 final class TokenLogProbBenchmark {
     private static final int MASKED_RUN = 128;
@@ -32,6 +35,7 @@ final class TokenLogProbBenchmark {
     private final Operand targets;
     private final Operand logprob;
     private final Operand lse;
+    private final @Nullable Operand statistics;
 
     private TokenLogProbBenchmark(Fixture fixture) {
         this.fixture = fixture;
@@ -44,6 +48,8 @@ final class TokenLogProbBenchmark {
         targets = fixture.ints(ids);
         logprob = fixture.zeros(DType.F32, rows);
         lse = fixture.zeros(DType.F32, rows);
+        boolean hasStatistics = fixture.shape().countOr("statistics", 0) == 1;
+        statistics = hasStatistics ? fixture.zeros(DType.F32, rows * TokenLogProb.STATISTICS) : null;
     }
 
     /** A run has 128 rows, or a quarter of all rows if there are fewer than 512. */
@@ -72,6 +78,9 @@ final class TokenLogProbBenchmark {
             tokens.forward(copy);
         }
         fixture.computed(tokens.logprob, tokens.lse);
+        if (tokens.statistics != null) {
+            fixture.computed(tokens.statistics);
+        }
         return new Prepared(
                 turn -> TokenLogProb.backward(
                         fixture.device(),
@@ -152,7 +161,7 @@ final class TokenLogProbBenchmark {
     }
 
     private TokenResults results(int turn) {
-        return new TokenResults(logprob.at(turn), lse.at(turn));
+        return new TokenResults(logprob.at(turn), lse.at(turn), statistics == null ? 0 : statistics.at(turn));
     }
 
     private Logits logits(int turn) {
@@ -169,7 +178,24 @@ final class TokenLogProbBenchmark {
                     ? Expected.exact(0, 0)
                     : ReferenceTokenLogProb.forwardNumbers(logits.row(row, vocabulary), (int) targets.read(row));
             gate.values("logprob, lse of row " + row, numbers, new double[] {logprob.read(row), lse.read(row)});
+            if (statistics != null) {
+                checkStatistics(gate, statistics, row);
+            }
         }
+    }
+
+    private void checkStatistics(Gate gate, Operand statistics, int row) {
+        double[] values = logits.row(row, vocabulary);
+        double hit = ReferenceTokenLogProb.hit(values, (int) targets.read(row));
+        double[] expected = {ReferenceTokenLogProb.entropy(values), hit};
+        double[] found = {
+            statistics.read(row * TokenLogProb.STATISTICS + Statistic.ENTROPY.ordinal()),
+            statistics.read(row * TokenLogProb.STATISTICS + Statistic.HIT.ordinal())
+        };
+        gate.values(
+                "entropy, hit of row " + row,
+                new Expected(expected, new double[] {Tolerance.entropy(values), 0}),
+                found);
     }
 
     private void checkBackward(Gate gate, Operand gradient, double[] dLogprob, boolean isOnePass) {

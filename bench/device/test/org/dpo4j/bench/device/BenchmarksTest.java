@@ -35,6 +35,7 @@ class BenchmarksTest {
         while (call.find()) {
             operations.add(call.group(1));
         }
+        operations.remove("pack_panels"); // once after loading, on cpu; generation in model_runs.py measures its use
         assertThat(operations).contains("matmul", "adamw", "attention_backward").hasSizeGreaterThan(20);
         assertThat(names()).doesNotHaveDuplicates().containsAll(operations);
     }
