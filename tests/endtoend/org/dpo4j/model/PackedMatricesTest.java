@@ -77,6 +77,36 @@ class PackedMatricesTest {
         }
     }
 
+    /** The first logit that is not finite ends generation with the name of the weight, in a packed matrix or in an adapter. */
+    @OnEachDevice
+    void aWeightThatIsNotFiniteIsNamed(On on) {
+        try (Model model = model(on.device(), DType.F32);
+                Generator generator = new Generator(model)) {
+            ParameterTensor down = model.parameters().tensor("model.layers.1.mlp.down_proj.weight");
+            makeNan(model.parameters(), down);
+            model.packMatrices();
+            assertRefused(
+                    () -> generator.generate(REQUESTS, OPTIONS),
+                    "the model's weight " + down.name() + " is NaN at [0, 0]");
+        }
+        try (Model model = model(on.device(), DType.F32)) {
+            model.addAdapter(new LoraConfig(2, 4, List.of("q_proj")), null, 1);
+            ParameterTensor first = model.trained().tensors().get(0);
+            makeNan(model.trained(), first);
+            try (Generator generator = new Generator(model)) {
+                assertRefused(
+                        () -> generator.generate(REQUESTS, OPTIONS),
+                        "the adapter's weight " + first.name() + " is NaN at [0, 0]");
+            }
+        }
+    }
+
+    private static void makeNan(Parameters parameters, ParameterTensor tensor) {
+        float[] values = parameters.readWeights(tensor);
+        values[0] = Float.NaN;
+        parameters.writeWeights(tensor, values);
+    }
+
     private static float[] logProbs(Model model) {
         int[] ids = {3, 1, 4, 1, 5};
         int[] rows = {0, 1, 2, 3, 4};

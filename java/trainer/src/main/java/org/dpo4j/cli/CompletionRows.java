@@ -92,7 +92,7 @@ record CompletionRows<T>(
                 String side = sides.get(i % sides.size()).replace('_', ' ');
                 throw new Dpo4jException(place.apply(i / sides.size()) + ": the log-prob of the " + side
                         + "completion is " + sums[i] + "; "
-                        + WeightCheck.explain(language.model().parameters()));
+                        + WeightCheck.explain(language.model()));
             }
         }
         float @Nullable [] tokens = pass.hasTokens ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;

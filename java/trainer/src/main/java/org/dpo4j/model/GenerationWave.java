@@ -189,14 +189,13 @@ final class GenerationWave {
     private Dpo4jException notFinite(Sample sample, GenerationPass.Rows rows, int i, int token) {
         int row = Arrays.binarySearch(rows.sequences(), i);
         float logit = pass.logit(rows, row >= 0 ? row : -2 - row, token);
-        model.unpackMatrices();
         String where = "prompt " + (sample.prompt.number + 1) + ", token " + (sample.count + 1)
                 + " after it: the logit of token " + token + " is " + logit;
         return new Dpo4jException(
                 Float.isFinite(logit)
                         ? where + ", which overflows when temperature and repetition_penalty are applied; set"
                                 + " temperature to a larger value, or to 0"
-                        : where + "; " + WeightCheck.explain(model.parameters()));
+                        : where + "; " + WeightCheck.explain(model));
     }
 
     private static List<Sample> running(List<Sample> samples) {

@@ -125,7 +125,7 @@ final class ReferencePass {
                 if (!Float.isFinite(sums[i])) {
                     throw new Dpo4jException(part.rows.place(row) + ": the reference log-prob of the "
                             + part.rows.completions().get(i) + " is " + sums[i] + "; "
-                            + WeightCheck.explain(model.model().parameters()));
+                            + WeightCheck.explain(model.model()));
                 }
             }
         }
