@@ -112,6 +112,7 @@ class StructLayoutTest {
         MatmulShape product = MatmulShape.contiguous(1, 1, 1, DType.F32, DType.F32);
         return List.of(
                 new Call("matmul", on -> on.matmul(0, 0, 0, product, false)),
+                new Call("pack_panels", on -> on.packPanels(0, 16, 16, DType.F32)),
                 new Call("embedding_forward", on -> Embedding.forward(on, 0, table, new Embedding.Indices(0, 1, 1))),
                 new Call("embedding_backward", on -> Embedding.backward(on, table, 0, sorted, DType.F32)),
                 new Call(

@@ -16,7 +16,6 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
-import org.dpo4j.model.WeightCheck;
 import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
@@ -92,7 +91,7 @@ record CompletionRows<T>(
                 String side = sides.get(i % sides.size()).replace('_', ' ');
                 throw new Dpo4jException(place.apply(i / sides.size()) + ": the log-prob of the " + side
                         + "completion is " + sums[i] + "; "
-                        + WeightCheck.explain(language.model()));
+                        + language.model().explainNotFinite());
             }
         }
         float @Nullable [] tokens = pass.hasTokens ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;

@@ -9,46 +9,60 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.GenerationPrompt.Sample;
-import org.dpo4j.model.Generator.Listener;
-import org.dpo4j.model.Generator.Options;
-import org.dpo4j.model.Generator.Request;
 
-/** Requests of a {@link Generator} that run together: one forward pass computes the next token of all their samples. */
+/** Texts that are generated together: one forward pass computes the next token of all of them. */
 final class GenerationWave {
+    /** The max number of prompt tokens in one forward pass, to limit memory. A longer prompt runs alone. */
+    static final int MAX_PROMPT_ROWS = 8192;
+
     private final Model model;
     private final GenerationPass pass;
     private final TokenSampler sampler;
-    private final Options options;
-    /** Tokens that end a text. */
-    private final Set<Integer> ending;
-
-    private final Listener listener;
+    private final Task task;
     /** Tokens of the only prompt whose keys are in the cache; 0 if there are several prompts. */
     private final int cached;
     /** The number of the first sample of the only request; 0 if there are several requests. */
     private final int firstSample;
 
-    /** How to continue all texts, and who receives the tokens. */
-    record Task(Options options, Set<Integer> ending, Listener listener) {}
+    /**
+     * A prompt.
+     *
+     * @param limit max new tokens of a sample
+     */
+    record Input(int[] prompt, int samples, long seed, int limit) {}
+
+    /**
+     * How to continue all texts.
+     *
+     * @param ending tokens that end a text
+     */
+    record Task(Sampling sampling, int minNewTokens, Set<Integer> ending, Receiver receiver) {}
+
+    /** Receives tokens. */
+    interface Receiver {
+        /** Receives the next token of a sample. Returns false to end the sample after this token. */
+        boolean token(int request, int sample, int token);
+
+        /** All samples of a request have ended. */
+        void ended(int request, List<int[]> samples);
+    }
 
     GenerationWave(Model model, GenerationPass pass, TokenSampler sampler, Task task, int cached, int firstSample) {
         this.model = model;
         this.pass = pass;
         this.sampler = sampler;
-        this.options = task.options;
-        this.ending = task.ending;
-        this.listener = task.listener;
+        this.task = task;
         this.cached = cached;
         this.firstSample = firstSample;
     }
 
     /** The new tokens of each sample of each request. {@code first} is the number of the first request. */
-    List<List<int[]>> generate(int first, List<Request> requests) {
+    List<List<int[]>> generate(int first, List<Input> requests) {
         List<GenerationPrompt> prompts = start(first, requests);
         sampler.begin(
-                options.sampling(),
-                options.minNewTokens(),
-                ending,
+                task.sampling,
+                task.minNewTokens,
+                task.ending,
                 requests.stream()
                         .map(request -> new TokenSampler.Slots(request.prompt(), request.samples()))
                         .toList());
@@ -64,19 +78,19 @@ final class GenerationWave {
     }
 
     /** Places prompts and samples in the key cache. */
-    private List<GenerationPrompt> start(int first, List<Request> requests) {
+    private List<GenerationPrompt> start(int first, List<Input> requests) {
         List<GenerationPrompt> prompts = new ArrayList<>();
         int rows = 0;
         long all = 0;
-        for (Request request : requests) {
-            int limit = Generator.limit(request, options, model.architecture());
-            prompts.add(new GenerationPrompt(first + prompts.size(), request.prompt(), request.seed(), rows, limit));
-            rows += request.prompt().length;
-            all += request.prompt().length + (long) request.samples() * limit;
+        for (Input request : requests) {
+            prompts.add(
+                    new GenerationPrompt(first + prompts.size(), request.prompt, request.seed, rows, request.limit));
+            rows += request.prompt.length;
+            all += request.prompt.length + (long) request.samples * request.limit;
         }
         if (all > Integer.MAX_VALUE) {
             throw new Dpo4jException("max_new_tokens needs " + all + " rows of the key cache for "
-                    + requests.stream().mapToInt(Request::samples).sum() + " texts, more than "
+                    + requests.stream().mapToInt(Input::samples).sum() + " texts, more than "
                     + Integer.MAX_VALUE + "; set it to fewer tokens");
         }
         int slot = 0;
@@ -145,7 +159,7 @@ final class GenerationWave {
     private void readAgain(List<Sample> samples) {
         Sample first = samples.get(0);
         int count = first.count;
-        int max = Math.max(1, Generator.MAX_PROMPT_ROWS / count);
+        int max = Math.max(1, MAX_PROMPT_ROWS / count);
         for (int begin = 0; begin < samples.size(); begin += max) {
             List<Sample> group = samples.subList(begin, Math.min(samples.size(), begin + max));
             boolean hasPrompt = begin == 0;
@@ -179,10 +193,10 @@ final class GenerationWave {
     private void append(Sample sample, int token) {
         GenerationPrompt prompt = sample.prompt;
         sample.tokens[sample.count++] = token;
-        boolean goesOn = listener.token(prompt.number, sample.number, token);
-        sample.isEnded = !goesOn || sample.count == prompt.limit || ending.contains(token);
+        boolean goesOn = task.receiver.token(prompt.number, sample.number, token);
+        sample.isEnded = !goesOn || sample.count == prompt.limit || task.ending.contains(token);
         if (sample.isEnded && ++prompt.ended == prompt.samples.size()) {
-            listener.ended(prompt.number, prompt.texts());
+            task.receiver.ended(prompt.number, prompt.texts());
         }
     }
 
@@ -195,7 +209,7 @@ final class GenerationWave {
                 Float.isFinite(logit)
                         ? where + ", which overflows when temperature and repetition_penalty are applied; set"
                                 + " temperature to a larger value, or to 0"
-                        : where + "; " + WeightCheck.explain(model));
+                        : where + "; " + model.explainNotFinite());
     }
 
     private static List<Sample> running(List<Sample> samples) {

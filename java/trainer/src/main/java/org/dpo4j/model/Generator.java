@@ -22,9 +22,6 @@ public final class Generator implements AutoCloseable {
     /** The maximum number of sequences generated at once. It limits memory and does not change the generated tokens. */
     private static final int MAX_SEQUENCES = 256;
 
-    /** The maximum number of prompt tokens in one forward pass, to limit memory. A longer prompt runs alone. */
-    static final int MAX_PROMPT_ROWS = 8192;
-
     private static final int[] NOTHING = {};
 
     /**
@@ -116,7 +113,7 @@ public final class Generator implements AutoCloseable {
             if (requests.get(begin).samples > MAX_SEQUENCES) {
                 all.add(inParts(begin, requests.get(begin), options, listener));
             } else {
-                all.addAll(wave(options, listener, 0, 0).generate(begin, requests.subList(begin, end)));
+                all.addAll(generate(begin, requests.subList(begin, end), new Wave(options, listener, 0, 0)));
             }
             begin = end;
         }
@@ -128,8 +125,7 @@ public final class Generator implements AutoCloseable {
         List<int[]> texts = new ArrayList<>();
         for (int first = 0; first < request.samples; first += MAX_SEQUENCES) {
             Request part = new Request(request.prompt, Math.min(MAX_SEQUENCES, request.samples - first), request.seed);
-            texts.addAll(wave(options, listener::token, 0, first)
-                    .generate(number, List.of(part))
+            texts.addAll(generate(number, List.of(part), new Wave(options, listener::token, 0, first))
                     .get(0));
         }
         listener.ended(number, texts);
@@ -153,8 +149,7 @@ public final class Generator implements AutoCloseable {
         int same = Arrays.mismatch(prompt, cachedText);
         int cached = Math.min(same < 0 ? prompt.length : same, prompt.length - 1); // the last row gives logits
         cachedText = NOTHING;
-        int[] answer = wave(options, listener, cached, 0)
-                .generate(0, List.of(request))
+        int[] answer = generate(0, List.of(request), new Wave(options, listener, cached, 0))
                 .get(0)
                 .get(0);
         if (shortLength == Integer.MAX_VALUE) {
@@ -178,7 +173,7 @@ public final class Generator implements AutoCloseable {
             long cached = 0;
             int longest = 0;
             for (Request request : requests.subList(begin, end)) {
-                int limit = limit(request, options, architecture);
+                int limit = limit(request, options);
                 int samples = Math.min(request.samples, MAX_SEQUENCES);
                 rows += request.prompt.length;
                 sequences += samples;
@@ -191,13 +186,36 @@ public final class Generator implements AutoCloseable {
         return max;
     }
 
-    private GenerationWave wave(Options options, Listener listener, int cached, int firstSample) {
-        GenerationWave.Task task = new GenerationWave.Task(options, ending(options), listener);
-        return new GenerationWave(model, pass, sampler, task, cached, firstSample);
+    /** Generates requests that run together. */
+    private List<List<int[]>> generate(int number, List<Request> requests, Wave wave) {
+        Options options = wave.options;
+        GenerationWave.Task task =
+                new GenerationWave.Task(options.sampling, options.minNewTokens, ending(options), wave.receiver());
+        List<GenerationWave.Input> inputs = requests.stream()
+                .map(each -> new GenerationWave.Input(each.prompt, each.samples, each.seed, limit(each, options)))
+                .toList();
+        return new GenerationWave(model, pass, sampler, task, wave.cached, wave.firstSample).generate(number, inputs);
+    }
+
+    /** What requests that run together share; the last two as in {@link GenerationWave}. */
+    private record Wave(Options options, Listener listener, int cached, int firstSample) {
+        GenerationWave.Receiver receiver() {
+            return new GenerationWave.Receiver() {
+                @Override
+                public boolean token(int request, int sample, int token) {
+                    return listener.token(request, sample, token);
+                }
+
+                @Override
+                public void ended(int request, List<int[]> samples) {
+                    listener.ended(request, samples);
+                }
+            };
+        }
     }
 
     /** Max tokens of a continuation. */
-    static int limit(Request request, Options options, Architecture architecture) {
+    private int limit(Request request, Options options) {
         return Math.min(
                 options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - request.prompt.length);
     }
@@ -250,7 +268,7 @@ public final class Generator implements AutoCloseable {
         while (end < requests.size()) {
             sequences += requests.get(end).samples;
             rows += requests.get(end).prompt.length;
-            if (end > begin && (sequences > MAX_SEQUENCES || rows > MAX_PROMPT_ROWS)) {
+            if (end > begin && (sequences > MAX_SEQUENCES || rows > GenerationWave.MAX_PROMPT_ROWS)) {
                 break;
             }
             end++;

@@ -267,6 +267,12 @@ public final class Model implements AutoCloseable {
         parameters.packMatrices(layout.projections());
     }
 
+    /** Why a forward pass gives NaN or infinity, and what to do. Reads all weights, so it unpacks packed matrices. */
+    public String explainNotFinite() {
+        unpackMatrices();
+        return WeightCheck.explain(parameters, adapter == null ? null : adapter.parameters());
+    }
+
     /** Stores the matrices by rows again. */
     public void unpackMatrices() {
         device().synchronize();

@@ -11,15 +11,13 @@ import org.jspecify.annotations.Nullable;
 public final class WeightCheck {
     private WeightCheck() {}
 
-    /** Why a forward pass gives NaN or infinity, and what to do. Reads the weights of the adapter too. Unpacks packed matrices. */
-    public static String explain(Model model) {
-        model.unpackMatrices();
-        Adapter adapter = model.adapter();
-        @Nullable String found = adapter == null ? null : firstNotFinite(adapter.parameters());
+    /** Why a forward pass gives NaN or infinity, and what to do. {@code adapter}: the weights of the adapter; null if there is none. */
+    static String explain(Parameters parameters, @Nullable Parameters adapter) {
+        @Nullable String found = adapter == null ? null : firstNotFinite(adapter);
         return found != null
                 ? "the adapter's weight " + found
                         + "; download the adapter again, or train it again with a lower learning_rate"
-                : explain(model.parameters(), "its activations overflow");
+                : explain(parameters, "its activations overflow");
     }
 
     /** Why the gradient of a model with its initial weights is NaN or infinite, and what to do. */

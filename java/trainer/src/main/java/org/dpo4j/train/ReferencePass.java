@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.ScoringModel;
-import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.reference.LogProbTable;
 
@@ -125,7 +124,7 @@ final class ReferencePass {
                 if (!Float.isFinite(sums[i])) {
                     throw new Dpo4jException(part.rows.place(row) + ": the reference log-prob of the "
                             + part.rows.completions().get(i) + " is " + sums[i] + "; "
-                            + WeightCheck.explain(model.model()));
+                            + model.model().explainNotFinite());
                 }
             }
         }
