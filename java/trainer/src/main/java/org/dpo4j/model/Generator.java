@@ -68,14 +68,16 @@ public final class Generator implements AutoCloseable {
     }
 
     /** Receives each token when it is generated. Requests and samples are counted from 0. */
-    public interface Listener {
+    public interface Listener extends GenerationWave.Receiver {
         /** A listener that does nothing. */
         Listener NONE = (request, sample, token) -> true;
 
         /** Receives the next token of a sample. Returns false to end the sample after this token. */
+        @Override
         boolean token(int request, int sample, int token);
 
         /** All samples of a request have ended. Requests end in any order. */
+        @Override
         default void ended(int request, List<int[]> samples) {}
     }
 
@@ -190,7 +192,7 @@ public final class Generator implements AutoCloseable {
     private List<List<int[]>> generate(int number, List<Request> requests, Wave wave) {
         Options options = wave.options;
         GenerationWave.Task task =
-                new GenerationWave.Task(options.sampling, options.minNewTokens, ending(options), wave.receiver());
+                new GenerationWave.Task(options.sampling, options.minNewTokens, ending(options), wave.listener);
         List<GenerationWave.Input> inputs = requests.stream()
                 .map(each -> new GenerationWave.Input(each.prompt, each.samples, each.seed, limit(each, options)))
                 .toList();
@@ -198,21 +200,7 @@ public final class Generator implements AutoCloseable {
     }
 
     /** What requests that run together share; the last two as in {@link GenerationWave}. */
-    private record Wave(Options options, Listener listener, int cached, int firstSample) {
-        GenerationWave.Receiver receiver() {
-            return new GenerationWave.Receiver() {
-                @Override
-                public boolean token(int request, int sample, int token) {
-                    return listener.token(request, sample, token);
-                }
-
-                @Override
-                public void ended(int request, List<int[]> samples) {
-                    listener.ended(request, samples);
-                }
-            };
-        }
-    }
+    private record Wave(Options options, Listener listener, int cached, int firstSample) {}
 
     /** Max tokens of a continuation. */
     private int limit(Request request, Options options) {
