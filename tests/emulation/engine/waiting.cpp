@@ -10,7 +10,7 @@
 namespace cuda_emulation {
 namespace {
 
-// A wait takes this many yields, then this many pauses of 100 microseconds or more.
+// A thread that waits yields kYields times. Then it sleeps kPauses times, for 100 microseconds or more.
 constexpr int kYields = 10000, kPauses = 100000;
 constexpr int kPauseMicroseconds = 100;
 

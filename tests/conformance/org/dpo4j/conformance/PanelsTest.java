@@ -95,7 +95,7 @@ class PanelsTest {
         }
     }
 
-    /** A GPU has no panels, nor has a CPU without AVX-512, or bf16 without avx512_bf16. Every CPU refuses these sizes. */
+    /** No device has panels of these sizes. */
     @OnEachDType
     void whatHasNoPanelsIsRefused(On on) {
         Device device = on.device();

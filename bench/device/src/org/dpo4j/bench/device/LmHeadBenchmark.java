@@ -172,7 +172,7 @@ final class LmHeadBenchmark {
                 Product.weightGradient(rows, hidden, vocabulary));
     }
 
-    /** The two matrix products if the weight is frozen: forward, and the gradient of the hidden states. */
+    /** The two matrix products of a head whose weight is frozen: the logits, and the gradient of the hidden states. */
     static List<Product> twoProducts(Shape shape) {
         return threeProducts(shape).subList(0, 2);
     }

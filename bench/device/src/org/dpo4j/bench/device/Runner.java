@@ -107,8 +107,8 @@ final class Runner {
     }
 
     /**
-     * The first shape of every benchmark, then the second of each, and so on. So a run that ends early has measured as many
-     * benchmarks as possible. Models of many gigabytes come last, because it takes minutes to write and read them.
+     * The first shape of every benchmark, then the second of each, and so on. So a run that ends early has measured most
+     * benchmarks at one shape. Benchmarks of models above 8 GB come last, because writing and reading such a model takes minutes.
      */
     private List<Entry> inOrder(List<Benchmark> benchmarks) {
         List<Entry> entries = new ArrayList<>();

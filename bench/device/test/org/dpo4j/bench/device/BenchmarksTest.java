@@ -46,7 +46,7 @@ class BenchmarksTest {
         assertThat(names()).containsAll(goals());
     }
 
-    /** Benchmarks for which PERFORMANCE.md has a command. */
+    /** The names of the benchmarks that the commands in PERFORMANCE.md run. */
     private static Set<String> goals() throws IOException {
         Matcher named =
                 Pattern.compile("--only ([a-z0-9_,]+)").matcher(Files.readString(ROOT.resolve("PERFORMANCE.md")));

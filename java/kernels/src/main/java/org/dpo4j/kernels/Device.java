@@ -117,8 +117,8 @@ public interface Device extends AutoCloseable {
     void matmul(long c, long a, long b, long bias, MatmulShape shape);
 
     /**
-     * Whether this device multiplies by a matrix [rows, columns] in panels, and does so faster than by rows: on {@code cpu} with AVX-512,
-     * for most sizes that are multiples of 16.
+     * Whether {@code matmul} accepts a matrix [rows, columns] in panels as {@code b}; then it is faster than by rows. On {@code cpu}
+     * with AVX2 or AVX-512, if {@code rows} and {@code columns} are multiples of 16; bf16 needs avx512_bf16. dpo4j.h has the limits.
      */
     default boolean hasPanels(long rows, long columns, DType dtype) {
         return false;

@@ -146,7 +146,7 @@ final class GenerationOptions {
         return defaults;
     }
 
-    /** Says on standard error which EOS tokens of the model's files end no text. */
+    /** Prints a warning to standard error if the model's files name EOS ids that are outside the vocabulary. */
     static void noticeEos(Path directory, ModelConfig config) {
         String outside = EosTokens.outsideVocabulary(directory, config);
         if (outside != null) {

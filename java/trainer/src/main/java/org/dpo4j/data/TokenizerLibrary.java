@@ -35,7 +35,10 @@ public record TokenizerLibrary(
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    /** A system property of DJL: if it is true, DJL looks for GPUs in another process. Commands set it, since they use no other part of DJL. */
+    /**
+     * A system property of DJL. If it is true, DJL starts another process to look for GPUs, and does not load CUDA in this one.
+     * Commands set it, because they use only the tokenizers of DJL.
+     */
     public static final String ASKS_PROCESS_FOR_GPUS = "ai.djl.util.cuda.fork";
 
     /** Without these options DJL cuts texts to 512 tokens. */

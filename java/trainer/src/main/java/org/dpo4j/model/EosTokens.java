@@ -7,13 +7,13 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.family.ModelConfig;
 import org.jspecify.annotations.Nullable;
 
-/** The ids that a model's files name as EOS. */
+/** The EOS ids in the files of a model. */
 public final class EosTokens {
     private EosTokens() {}
 
     /**
-     * Says which EOS ids no token has, so that no text ends there. transformers warns of them and goes on, because some
-     * published files say -1 for none. Null if the vocabulary has all of them.
+     * A warning that lists the EOS ids outside the vocabulary: generation cannot end at them. Null if there are none. It is not an
+     * error, because some published files have -1 for no EOS token, and transformers only warns too.
      */
     public static @Nullable String outsideVocabulary(Path directory, ModelConfig config) {
         int vocabulary = config.architecture().vocabSize();

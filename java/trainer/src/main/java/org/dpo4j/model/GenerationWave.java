@@ -153,8 +153,8 @@ final class GenerationWave {
     }
 
     /**
-     * Chooses the next token of samples of one prompt, after keys of all their tokens, and of the prompt, are computed
-     * with the rotary frequencies of long sequences. All running samples of a prompt have equally many tokens.
+     * Computes the keys of a prompt and of its samples again, with the rotary frequencies of long sequences. Then chooses the next
+     * token of each sample. All running samples of a prompt have equally many tokens.
      */
     private void readAgain(List<Sample> samples) {
         Sample first = samples.get(0);

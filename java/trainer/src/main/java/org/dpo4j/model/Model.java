@@ -267,7 +267,10 @@ public final class Model implements AutoCloseable {
         parameters.packMatrices(layout.projections());
     }
 
-    /** Why a forward pass gives NaN or infinity, and what to do. Reads all weights, so it unpacks packed matrices. */
+    /**
+     * Says why a forward pass gave NaN or infinity, and what to do about it. Reads all weights. To read packed matrices, it calls
+     * {@link #unpackMatrices}.
+     */
     public String explainNotFinite() {
         unpackMatrices();
         return WeightCheck.explain(parameters, adapter == null ? null : adapter.parameters());

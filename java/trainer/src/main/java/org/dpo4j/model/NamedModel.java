@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public record NamedModel(
         Origin origin, Path given, @Nullable String revision) {
 
-    /** The two options, or keys, that name a model and its revision. */
+    /** The names of the two options, or keys of a config file, that give a model and its revision. */
     public enum Origin {
         MODEL("model_name_or_path", "model_revision"),
         REFERENCE("ref_model_name_or_path", "ref_model_revision"),

@@ -252,7 +252,7 @@ final class ParameterLayout implements FlatLayout {
                 .toList();
     }
 
-    /** The matrices of projections, without those in 4 bits. */
+    /** The matrices of projections that are not stored in 4 bits. */
     List<Parameter> projections() {
         return parameters.entrySet().stream()
                 .filter(entry -> entry.getKey().kind.isProjection() && !fourBit.containsKey(entry.getValue()))

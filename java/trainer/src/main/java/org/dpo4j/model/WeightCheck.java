@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 public final class WeightCheck {
     private WeightCheck() {}
 
-    /** Why a forward pass gives NaN or infinity, and what to do. {@code adapter}: the weights of the adapter; null if there is none. */
+    /** Says why a forward pass gave NaN or infinity, and what to do about it. {@code adapter} is null if the model has none. */
     static String explain(Parameters parameters, @Nullable Parameters adapter) {
         @Nullable String found = adapter == null ? null : firstNotFinite(adapter);
         return found != null
@@ -20,7 +20,7 @@ public final class WeightCheck {
                 : explain(parameters, "its activations overflow");
     }
 
-    /** Why the gradient of a model with its initial weights is NaN or infinite, and what to do. */
+    /** Says why the gradient of a model with its initial weights is NaN or infinite, and what to do about it. */
     public static String explainGradient(Parameters parameters) {
         return explain(parameters, "its activations or their gradients overflow");
     }

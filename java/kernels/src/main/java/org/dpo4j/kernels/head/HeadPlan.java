@@ -52,8 +52,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         /**
          * Exponentials of the softmax in bf16. The epilogue of the forward product stores them ({@link LmHeadExponentials}), and
          * no kernel reads or writes fp32 logits. A row needs 2 bytes per column of the vocabulary instead of 6. {@link
-         * LmHeadForward} computes log-probs without gradients, with the same bits. It needs a Hopper GPU with both kernels {@code
-         * lm_head_*_sm90a}, BF16, and hidden rows whose bytes are a multiple of 16. Not yet measured on a GPU.
+         * LmHeadForward} computes log-probs without gradients, with the same bits. This path needs a Hopper GPU with both kernels {@code
+         * lm_head_*_sm90a}, weights in bf16, and rows of hidden states of a multiple of 16 bytes. Not yet measured on a GPU.
          */
         EXPONENTIALS
     }

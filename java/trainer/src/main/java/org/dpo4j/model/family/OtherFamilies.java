@@ -12,8 +12,9 @@ import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
 /**
- * What a family that is not supported has that no family here has. Keys of {@code config.json} show it, also for families
- * that did not exist when this was written. Where no key does, the name of the family is looked up.
+ * Explains why a family is not supported: names the parts of its architecture that dpo4j does not compute, such as a mixture of
+ * experts. Most parts have a key in {@code config.json}, so new families are explained too. A table lists the parts of families
+ * whose keys do not show them.
  */
 final class OtherFamilies {
     private OtherFamilies() {}
